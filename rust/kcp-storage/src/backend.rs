@@ -1,0 +1,177 @@
+//! The narrow waist between the API server and an engine.
+
+use crate::watch::Watch;
+use crate::{CommitError, Error, Event, Key, KeyRange, Revision, Value};
+use bytes::Bytes;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// A boxed future that borrows its engine.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A key with the value that stands there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Where.
+    pub key: Key,
+    /// Revision of the change that put the value there.
+    pub revision: Revision,
+    /// What.
+    pub value: Value,
+}
+
+/// The state a read is made at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// The newest state.
+    Latest,
+    /// The state right after this revision.
+    Exact(Revision),
+}
+
+/// A range read.
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    /// Which keys.
+    pub range: KeyRange,
+    /// Which state.
+    pub at: At,
+    /// Continue after this encoded key (exclusive).
+    pub after: Option<Bytes>,
+    /// At most this many items; `None`: all of them.
+    pub limit: Option<usize>,
+}
+
+/// One page of a range read, in key order.
+#[derive(Debug)]
+pub struct Page {
+    /// The state that was read.
+    pub revision: Revision,
+    /// The items.
+    pub items: Vec<Item>,
+    /// Whether the range holds more after the last item.
+    pub more: bool,
+}
+
+/// What an operation wants to find at its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Nothing.
+    Absent,
+    /// A value of exactly this revision.
+    At(Revision),
+    /// Anything or nothing.
+    Any,
+}
+
+/// What an operation does to its key.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Stores a value.
+    Put(Value),
+    /// Removes the value; deleting an absent key is a [`CommitError::Conflict`].
+    Delete,
+}
+
+/// One change of a batch.
+#[derive(Clone, Debug)]
+pub struct Op {
+    /// Which key; a batch names a key at most once.
+    pub key: Key,
+    /// What has to stand there.
+    pub expect: Expect,
+    /// What happens.
+    pub change: Change,
+}
+
+/// A key that has to be unchanged for a batch to commit.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// Which key.
+    pub key: Key,
+    /// What has to stand there.
+    pub expect: Expect,
+}
+
+/// Changes that happen together or not at all. Each takes a revision of its own, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The changes.
+    pub ops: Vec<Op>,
+    /// What else has to hold.
+    pub guards: Vec<Guard>,
+}
+
+/// A batch that is durable and visible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Revision of the first change; the others follow without a gap.
+    pub first: Revision,
+    /// Revision of the last change.
+    pub last: Revision,
+}
+
+/// A subscription.
+#[derive(Clone, Debug)]
+pub struct WatchQuery {
+    /// Which keys.
+    pub range: KeyRange,
+    /// Deliver changes after this revision.
+    pub since: Revision,
+    /// Events held for a slow reader before it is closed.
+    pub buffer: usize,
+}
+
+/// A key found by an index term.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// The term.
+    pub term: Bytes,
+    /// The key whose value carries the term.
+    pub key: Key,
+}
+
+/// Sees every committed change, in revision order, before the writer is told.
+///
+/// Called on the writer's thread with the changes of one or more batches: it must be quick and must not block, and
+/// what it records (generations of derived state, wake-ups) is in force when the write is acknowledged.
+pub trait Observer: Send + Sync {
+    /// `events` are durable and visible to reads.
+    fn committed(&self, events: &[Arc<Event>]);
+}
+
+/// An engine. Reads complete at once wherever the data is in memory.
+pub trait Backend: Send + Sync + 'static {
+    /// The newest revision that reads see.
+    fn head(&self) -> Revision;
+
+    /// The oldest revision that exact reads and watches can still start from.
+    fn compacted(&self) -> Revision;
+
+    /// What stands at `key` now.
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Item>, Error>>;
+
+    /// One page of a range. [`Error::Compacted`], [`Error::Future`] for exact states outside the history.
+    fn list(&self, query: ListQuery) -> BoxFuture<'_, Result<Page, Error>>;
+
+    /// Makes `batch` durable and visible, or changes nothing. A dropped future does not undo a queued batch.
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>>;
+
+    /// Delivers each change in a range after `since` once, in revision order. A `since` in the future is allowed.
+    fn watch(&self, query: WatchQuery) -> Result<Watch, Error>;
+
+    /// Keys whose current value carries a term that starts with `prefix`, sorted by term and key, at most `limit`.
+    fn index<'a>(
+        &'a self,
+        prefix: &'a [u8],
+        after: Option<&'a IndexEntry>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<IndexEntry>, Error>>;
+
+    /// Registers an observer of every later commit.
+    fn observe(&self, observer: Arc<dyn Observer>);
+
+    /// Stops taking commits, finishes the queued ones, ends watches with [`crate::WatchError::Closed`] and closes files.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}

@@ -1,0 +1,71 @@
+//! What can go wrong, by operation.
+
+use crate::{Item, Revision};
+
+/// A read that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The revision asked for is no longer kept.
+    #[error("revision {requested} is compacted, the oldest kept is {oldest}")]
+    Compacted {
+        /// What was asked for.
+        requested: Revision,
+        /// The oldest revision that can be read.
+        oldest: Revision,
+    },
+    /// The revision asked for has not happened yet.
+    #[error("revision {requested} is in the future, the newest is {current}")]
+    Future {
+        /// What was asked for.
+        requested: Revision,
+        /// The newest revision.
+        current: Revision,
+    },
+    /// The engine could not read.
+    #[error("storage: {0}")]
+    Unavailable(String),
+}
+
+/// A commit that changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// What stands at an operation's key is not what it expected.
+    #[error("operation {index} found another revision")]
+    Conflict {
+        /// Position of the operation in its batch.
+        index: usize,
+        /// What stands there now.
+        current: Option<Item>,
+    },
+    /// A guarded key changed since it was read.
+    #[error("guard {index} found another revision")]
+    Guard {
+        /// Position of the guard in its batch.
+        index: usize,
+    },
+    /// The engine could not make the change durable.
+    #[error("storage: {0}")]
+    Unavailable(String),
+}
+
+/// Why a watch ended.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WatchError {
+    /// The reader did not keep up and was closed so that writers need not wait; it may resume from its last revision.
+    #[error("the reader was too slow")]
+    Slow,
+    /// History it still needed was compacted.
+    #[error("revision {requested} is compacted, the oldest kept is {oldest}")]
+    Compacted {
+        /// The revision it would have continued from.
+        requested: Revision,
+        /// The oldest revision kept.
+        oldest: Revision,
+    },
+    /// The store closed.
+    #[error("the store closed")]
+    Closed,
+    /// The engine could not read history.
+    #[error("storage: {0}")]
+    Unavailable(String),
+}
