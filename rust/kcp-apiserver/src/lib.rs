@@ -1,1 +1,24 @@
-//! kcp-apiserver.
+//! One request from `http::Request` to a response or stream: chain, verbs, registry, storage. No sockets, no Python.
+
+pub mod authn;
+pub mod authz;
+pub mod body;
+pub mod chain;
+pub mod clock;
+pub mod cluster;
+pub mod codec;
+pub mod discovery;
+pub mod exchange;
+pub mod mounts;
+pub mod openapi;
+pub mod registry;
+pub mod request_info;
+pub mod respond;
+pub mod server;
+pub mod strategy;
+pub mod subresources;
+pub mod verbs;
+
+pub use body::{Body, BodyError, RequestBody};
+pub use exchange::{Cluster, Exchange, Peer, RequestInfo, Response, UserInfo};
+pub use server::{ApiServer, Config};

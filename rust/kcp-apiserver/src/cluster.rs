@@ -1,0 +1,44 @@
+//! The chain's first step: which logical cluster a request is about.
+
+use crate::chain::{Next, StepResult};
+use crate::exchange::{Cluster, Exchange};
+use crate::server::ApiServer;
+use kcp_apimachinery::names::LogicalClusterName;
+use kcp_apimachinery::status::Status;
+
+/// The header that names the logical cluster where the path has no prefix.
+pub const HEADER: &str = "x-kubernetes-cluster";
+
+/// Takes `/clusters/NAME` off the path, else reads the header. Names are checked before anything is built from them.
+pub fn resolve(_server: &ApiServer, exchange: &mut Exchange) -> StepResult {
+    let name = if let Some(rest) = exchange.path.strip_prefix("/clusters/") {
+        let (name, path) = match rest.split_once('/') {
+            Some((name, path)) => (name.to_owned(), format!("/{path}")),
+            None => (rest.to_owned(), "/".to_owned()),
+        };
+        exchange.path = path;
+        Some(name)
+    } else {
+        match exchange.headers().get(HEADER) {
+            Some(value) => {
+                Some(value.to_str().map_err(|_| Status::bad_request("invalid cluster: not visible ASCII"))?.to_owned())
+            }
+            None => None,
+        }
+    };
+    exchange.cluster = match name.as_deref() {
+        None => Cluster::None,
+        Some("*") => Cluster::Wildcard,
+        Some(raw) => {
+            let decoded = percent_encoding::percent_decode_str(raw).decode_utf8_lossy();
+            match LogicalClusterName::parse(&decoded) {
+                Some(name) => Cluster::Named(name),
+                None => {
+                    let message = format!("invalid cluster: {decoded:?} does not match the regex");
+                    return Err(Status::bad_request(message));
+                }
+            }
+        }
+    };
+    Ok(Next::Continue)
+}

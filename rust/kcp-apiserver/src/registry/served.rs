@@ -1,0 +1,137 @@
+//! One resource at one version, as verbs, discovery and OpenAPI see it.
+
+use crate::strategy::Strategy;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// A table column.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Column {
+    /// Heading.
+    pub name: String,
+    /// `string`, `integer`, `number`, `boolean` or `date`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// A hint such as `name`; may be empty.
+    #[serde(default)]
+    pub format: String,
+    /// What the column shows.
+    #[serde(default)]
+    pub description: String,
+    /// Above 0: shown with `-o wide` only.
+    #[serde(default)]
+    pub priority: i32,
+}
+
+/// Paths of a scale subresource, each beginning with a dot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scale {
+    /// Desired replicas, below `.spec`.
+    pub spec_replicas: String,
+    /// Observed replicas, below `.status`.
+    pub status_replicas: String,
+    /// Selector in text form; may be absent.
+    pub selector: Option<String>,
+}
+
+/// A subresource as discovery lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subresource {
+    /// `status`, `scale`, `token`, …
+    pub name: String,
+    /// Group of its kind where that differs from the resource's; empty for the same.
+    pub group: String,
+    /// Version of its kind where that differs; empty for the same.
+    pub version: String,
+    /// Its kind.
+    pub kind: String,
+    /// Verbs.
+    pub verbs: Vec<String>,
+}
+
+/// Where a resource comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// Built in; the OpenAPI definition it is described by.
+    BuiltIn {
+        /// Name of the definition, e.g. `io.k8s.api.core.v1.ConfigMap`.
+        definition: String,
+    },
+    /// A custom resource, by its definition.
+    Custom {
+        /// The definition.
+        definition: Arc<kcp_schema::crd::Definition>,
+        /// Index of the version in the definition.
+        version: usize,
+    },
+}
+
+/// One resource at one version.
+#[derive(Clone)]
+pub struct Served {
+    /// API group.
+    pub group: String,
+    /// API version.
+    pub version: String,
+    /// `group/version`, or the version alone for the core group.
+    pub api_version: String,
+    /// Plural.
+    pub resource: String,
+    /// Singular.
+    pub singular: String,
+    /// Kind.
+    pub kind: String,
+    /// Kind of lists.
+    pub list_kind: String,
+    /// Whether objects live in namespaces.
+    pub namespaced: bool,
+    /// Short names.
+    pub short_names: Vec<String>,
+    /// Categories.
+    pub categories: Vec<String>,
+    /// Verbs of the main resource, in the order discovery shows them.
+    pub verbs: Vec<String>,
+    /// Subresources, sorted by name.
+    pub subresources: Vec<Subresource>,
+    /// Paths of the scale subresource, where there is one.
+    pub scale: Option<Scale>,
+    /// First component of storage keys: `plural` or `plural.group`.
+    pub storage: String,
+    /// `apiVersion` that objects are stored in.
+    pub storage_api_version: String,
+    /// Table columns.
+    pub columns: Vec<Column>,
+    /// Text of the warning that every request to a deprecated version gets.
+    pub deprecation: Option<String>,
+    /// What the kind means.
+    pub strategy: Arc<dyn Strategy>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Served {
+    /// `plural.group`, or `plural` for the core group: how errors name the resource.
+    pub fn qualified(&self) -> String {
+        if self.group.is_empty() { self.resource.clone() } else { format!("{}.{}", self.resource, self.group) }
+    }
+
+    /// Whether the main resource or a subresource has `verb`.
+    pub fn allows(&self, subresource: &str, verb: &str) -> bool {
+        let verbs = if subresource.is_empty() {
+            Some(&self.verbs)
+        } else {
+            self.subresources.iter().find(|sub| sub.name == subresource).map(|sub| &sub.verbs)
+        };
+        verbs.is_some_and(|verbs| verbs.iter().any(|known| known == verb))
+    }
+
+    /// Whether there is a status subresource.
+    pub fn has_status(&self) -> bool {
+        self.subresources.iter().any(|sub| sub.name == "status")
+    }
+
+    /// Whether items of lists carry `kind` and `apiVersion`: custom resources do, built-in ones do not.
+    pub fn is_custom(&self) -> bool {
+        matches!(self.origin, Origin::Custom { .. })
+    }
+}

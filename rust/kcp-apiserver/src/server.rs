@@ -1,0 +1,92 @@
+//! The server as a value: what it was configured with and the one way into it.
+
+use crate::authn::Authentication;
+use crate::authz::Authorization;
+use crate::body::RequestBody;
+use crate::chain::{CHAIN, Next, Run};
+use crate::clock::Clock;
+use crate::exchange::{Exchange, Peer, Response};
+use crate::mounts::Bridge;
+use crate::registry::{BuiltIns, Registry};
+use crate::respond;
+use kcp_storage::Backend;
+use std::sync::Arc;
+
+/// What a server is made of.
+pub struct Config {
+    /// Where objects live.
+    pub store: Arc<dyn Backend>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Built-in resources.
+    pub built_ins: BuiltIns,
+    /// How callers prove who they are.
+    pub authentication: Authentication,
+    /// What passes to the application behind the bridge; `None`: those paths answer 404.
+    pub bridge: Option<Arc<dyn Bridge>>,
+    /// `host:port` under which clients reach the server, for discovery and issued tokens.
+    pub external_address: String,
+    /// PEM of the certificate authority that clients are to trust, published to every namespace.
+    pub root_ca: String,
+}
+
+/// A server. It holds no sockets and no globals: several run in one process.
+pub struct ApiServer {
+    /// Where objects live.
+    pub store: Arc<dyn Backend>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// What is served where.
+    pub registry: Registry,
+    /// How callers prove who they are.
+    pub authentication: Authentication,
+    /// What callers may do.
+    pub authorization: Authorization,
+    /// What passes to the application behind the bridge.
+    pub bridge: Option<Arc<dyn Bridge>>,
+    /// `host:port` under which clients reach the server.
+    pub external_address: String,
+    /// PEM of the certificate authority that clients are to trust.
+    pub root_ca: String,
+}
+
+impl ApiServer {
+    /// Builds a server over a store. Nothing is read until the first request.
+    pub fn new(config: Config) -> Arc<Self> {
+        let registry = Registry::new(config.built_ins, Arc::clone(&config.store));
+        let authorization = Authorization::new(&config.store);
+        Arc::new(Self {
+            store: config.store,
+            clock: config.clock,
+            registry,
+            authentication: config.authentication,
+            authorization,
+            bridge: config.bridge,
+            external_address: config.external_address,
+            root_ca: config.root_ca,
+        })
+    }
+
+    /// Serves one request. Dropping the future cancels it; a commit that was queued still happens.
+    pub async fn handle(&self, request: http::Request<RequestBody>, peer: Peer) -> Response {
+        let (parts, body) = request.into_parts();
+        let mut exchange = Exchange::new(parts, body, peer);
+        respond::begin(&mut exchange);
+        for step in CHAIN {
+            let result = match step.run {
+                Run::Now(run) => run(self, &mut exchange),
+                Run::Await(run) => run(self, &mut exchange).await,
+            };
+            match result {
+                Ok(Next::Continue) => {}
+                Ok(Next::Answer(response)) => return respond::finish(&exchange, response),
+                Err(status) => {
+                    let response = respond::status(&exchange, &status);
+                    return respond::finish(&exchange, response);
+                }
+            }
+        }
+        let status = kcp_apimachinery::status::Status::not_found_route();
+        respond::finish(&exchange, respond::status(&exchange, &status))
+    }
+}

@@ -1,0 +1,1 @@
+//! Subresources with a behaviour of their own: scale, token, finalize.
