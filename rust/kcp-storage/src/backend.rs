@@ -172,6 +172,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Registers an observer of every later commit.
     fn observe(&self, observer: Arc<dyn Observer>);
 
+    /// Ends every watch with [`crate::WatchError::Closed`]; later ones end at once. The first step of a shutdown.
+    fn end_watches(&self);
+
     /// Stops taking commits, finishes the queued ones, ends watches with [`crate::WatchError::Closed`] and closes files.
     fn close(&self) -> BoxFuture<'_, ()>;
 }

@@ -148,6 +148,32 @@ pub trait Strategy: Send + Sync + 'static {
         None
     }
 
+    /// Turns a stored object into this version's form, where the two differ.
+    fn from_stored(&self, object: &mut Value) {
+        let _ = object;
+    }
+
+    /// Turns an object of this version into the stored form, where the two differ.
+    fn to_stored(&self, object: &mut Value) {
+        let _ = object;
+    }
+
+    /// Whether the stored form differs from this version's in more than `apiVersion`.
+    fn converts(&self) -> bool {
+        false
+    }
+
+    /// Answers a create that stores nothing (reviews); `None` for kinds that are stored.
+    fn answer<'a>(
+        &'a self,
+        server: &'a ApiServer,
+        exchange: &'a Exchange,
+        object: Value,
+    ) -> Option<BoxFuture<'a, Result<Value, Status>>> {
+        let _ = (server, exchange, object);
+        None
+    }
+
     /// Names the schema objects are pruned and defaulted by; a stored object with another fingerprint is pruned and
     /// defaulted again when read.
     fn fingerprint(&self) -> u64 {
