@@ -1,0 +1,1 @@
+"""Tests that need more than one module's worth of help from each other import it from here."""

@@ -1,0 +1,1 @@
+"""Our answers beside those of a real kube-apiserver: recorded once, compared on every run."""
