@@ -1,0 +1,44 @@
+"""The command line: one module per command, each imported only when it is asked for.
+
+A command's module has `run(arguments) -> int`. What belongs here: options, messages to people, exit codes.
+What stays out: everything that would be useful without a terminal.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["COMMANDS", "main"]
+
+# Name, module, what `kcp --help` says about it.
+COMMANDS = (
+    ("start", "kcp.cli.start", "start the API server"),
+    ("version", "kcp.cli.version", "print the version"),
+)
+
+
+def usage() -> str:
+    """Return what `kcp --help` prints."""
+    lines = ["kcp serves Kubernetes APIs in isolated logical clusters.", "", "Usage: kcp COMMAND [OPTION...]", ""]
+    lines += ["Commands:", *(f"  {name:<10} {about}" for name, _, about in COMMANDS)]
+    return "\n".join([*lines, "", "`kcp COMMAND --help` tells the options of a command."])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the process's exit status: 0, 1 for a failure, 2 for wrong usage."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in {"-h", "--help", "help"}:
+        print(usage())
+        return 0 if words else 2
+    wanted = "version" if words[0] == "--version" else words[0]
+    for name, module, _ in COMMANDS:
+        if name == wanted:
+            status: int = importlib.import_module(module).run(words[1:])
+            return status
+    print(f'error: unknown command "{words[0]}" for "kcp"; `kcp --help` lists them', file=sys.stderr)
+    return 2
