@@ -1,5 +1,6 @@
 //! The narrow waist between the API server and an engine.
 
+use crate::born::Birth;
 use crate::watch::Watch;
 use crate::{CommitError, Error, Event, Key, KeyRange, Revision, Value};
 use bytes::Bytes;
@@ -72,6 +73,9 @@ pub enum Change {
     Put(Value),
     /// Removes the value; deleting an absent key is a [`CommitError::Conflict`].
     Delete,
+    /// Creates a logical cluster's row and with it the objects of a birth template, which take the revisions directly
+    /// before the row's own. A [`CommitError::Conflict`] when the row or one of the objects already stands there.
+    Bear(Value, Birth),
 }
 
 /// One change of a batch.
@@ -85,6 +89,31 @@ pub struct Op {
     pub change: Change,
 }
 
+impl Op {
+    /// Stores `value`.
+    pub fn put(key: Key, expect: Expect, value: Value) -> Self {
+        Self { key, expect, change: Change::Put(value) }
+    }
+
+    /// Removes what stands at `key`.
+    pub fn delete(key: Key, expect: Expect) -> Self {
+        Self { key, expect, change: Change::Delete }
+    }
+
+    /// Creates the row of the logical cluster in `key` and what the cluster is born with.
+    pub fn bear(key: Key, row: Value, birth: Birth) -> Self {
+        Self { key, expect: Expect::Absent, change: Change::Bear(row, birth) }
+    }
+
+    /// How many revisions the change takes: one, and one for each object born with it.
+    pub fn revisions(&self) -> u64 {
+        match &self.change {
+            Change::Bear(_, birth) => 1 + birth.len() as u64,
+            Change::Put(_) | Change::Delete => 1,
+        }
+    }
+}
+
 /// A key that has to be unchanged for a batch to commit.
 #[derive(Clone, Debug)]
 pub struct Guard {
@@ -94,7 +123,7 @@ pub struct Guard {
     pub expect: Expect,
 }
 
-/// Changes that happen together or not at all. Each takes a revision of its own, in order.
+/// Changes that happen together or not at all. Each takes [revisions of its own](Op::revisions), in order.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// The changes.

@@ -49,7 +49,7 @@ pub enum CommitError {
 }
 
 /// Why a watch ended.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WatchError {
     /// The reader did not keep up and was closed so that writers need not wait; it may resume from its last revision.
     #[error("the reader was too slow")]

@@ -6,9 +6,13 @@
 //! `embedded`, which keeps its data on disk.
 
 pub mod backend;
+pub mod born;
+mod codec;
 pub mod error;
 pub mod event;
+pub mod hub;
 pub mod key;
+pub mod memory;
 pub mod revision;
 pub mod value;
 pub mod watch;
@@ -17,9 +21,12 @@ pub use backend::{
     At, Backend, Batch, BoxFuture, Change, Committed, Expect, Guard, IndexEntry, Item, ListQuery, Observer, Op, Page,
     WatchQuery,
 };
+pub use born::{Birth, Piece, Template, TemplateId, TemplateObject};
 pub use error::{CommitError, Error, WatchError};
 pub use event::{Event, EventKind};
+pub use hub::{Hub, HubStatistics};
 pub use key::{Key, KeyRange, Scope};
+pub use memory::Memory;
 pub use revision::Revision;
 pub use value::Value;
 pub use watch::Watch;

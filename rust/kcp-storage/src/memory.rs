@@ -1,0 +1,306 @@
+//! The in-memory engine: the specification in code, and the model the embedded engine is tested against.
+//!
+//! Everything is written out: born objects are stored like others, the index is computed by walking all values, and
+//! the past is the present with changes undone.
+
+use crate::hub::{Hub, HubStatistics};
+use crate::watch::{History, Watch};
+use crate::{
+    At, Backend, Batch, BoxFuture, Change, CommitError, Committed, Error, Event, EventKind, Expect, IndexEntry, Item,
+    Key, KeyRange, ListQuery, Observer, Op, Page, Revision, Value, WatchError, WatchQuery,
+};
+use parking_lot::{Mutex, RwLock};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, OnceLock};
+
+/// A store that forgets everything when it is dropped.
+pub struct Memory {
+    shared: Arc<Shared>,
+    hub: Arc<Hub>,
+    /// Held for a whole commit, so that observers and watchers see commits in order; never taken by a read.
+    writer: Mutex<Vec<Arc<dyn Observer>>>,
+    window: usize,
+}
+
+#[derive(Default)]
+struct Shared(RwLock<State>);
+
+#[derive(Default)]
+struct State {
+    current: BTreeMap<Key, Item>,
+    /// The newest changes; the oldest of them is the one after `compacted`.
+    history: VecDeque<Arc<Event>>,
+    head: Revision,
+    compacted: Revision,
+    closed: bool,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::with_window(100_000)
+    }
+}
+
+impl Memory {
+    /// An empty store that keeps the newest `window` changes.
+    pub fn with_window(window: usize) -> Self {
+        Self { shared: Arc::default(), hub: Hub::new(Revision::ZERO), writer: Mutex::default(), window }
+    }
+
+    /// What the watch hub did and holds.
+    pub fn statistics(&self) -> HubStatistics {
+        self.hub.statistics()
+    }
+
+    /// Forgets history up to `revision`, as if the window had moved on.
+    pub fn compact(&self, revision: Revision) {
+        let mut state = self.shared.0.write();
+        while state.history.front().is_some_and(|event| event.revision <= revision) {
+            state.forget_oldest();
+        }
+    }
+
+    fn commit_now(&self, batch: &Batch) -> Result<Committed, CommitError> {
+        let observers = self.writer.lock();
+        let events = {
+            let mut state = self.shared.0.write();
+            let events = state.check(batch)?;
+            for event in &events {
+                state.apply(event);
+            }
+            while state.history.len() > self.window {
+                state.forget_oldest();
+            }
+            events
+        };
+        // Reads see the change now; observers learn of it before watchers, watchers before the writer.
+        for observer in observers.iter() {
+            observer.committed(&events);
+        }
+        self.hub.publish(&events);
+        let head = self.head();
+        let first = events.first().map_or(head.next(), |event| event.revision);
+        Ok(Committed { first, last: head })
+    }
+}
+
+impl State {
+    /// The events `batch` amounts to, or why it may not happen.
+    fn check(&self, batch: &Batch) -> Result<Vec<Arc<Event>>, CommitError> {
+        if self.closed {
+            return Err(CommitError::Unavailable("the store is closed".into()));
+        }
+        for (index, guard) in batch.guards.iter().enumerate() {
+            if !meets(guard.expect, self.current.get(&guard.key)) {
+                return Err(CommitError::Guard { index });
+            }
+        }
+        let mut events: Vec<Arc<Event>> = Vec::new();
+        for (index, op) in batch.ops.iter().enumerate() {
+            let current = self.current.get(&op.key);
+            let conflict = |current: Option<&Item>| CommitError::Conflict { index, current: current.cloned() };
+            if !meets(op.expect, current) || events.iter().any(|event| event.key == op.key) {
+                return Err(conflict(current));
+            }
+            for (key, value) in born(op) {
+                if let Some(standing) = self.current.get(&key) {
+                    return Err(conflict(Some(standing)));
+                }
+                events.push(self.event(events.len(), key, Some(value), None));
+            }
+            match &op.change {
+                Change::Put(value) => {
+                    events.push(self.event(events.len(), op.key.clone(), Some(value.clone()), current));
+                }
+                Change::Bear(_, _) if current.is_some() => return Err(conflict(current)),
+                Change::Bear(value, _) => {
+                    events.push(self.event(events.len(), op.key.clone(), Some(value.clone()), None));
+                }
+                Change::Delete if current.is_none() => return Err(conflict(None)),
+                Change::Delete => events.push(self.event(events.len(), op.key.clone(), None, current)),
+            }
+        }
+        Ok(events)
+    }
+
+    fn event(&self, offset: usize, key: Key, value: Option<Value>, current: Option<&Item>) -> Arc<Event> {
+        let previous = current.map(|item| (item.revision, item.value.clone()));
+        let kind = match (&value, &previous) {
+            (None, _) => EventKind::Deleted,
+            (Some(_), None) => EventKind::Added,
+            (Some(_), Some(_)) => EventKind::Modified,
+        };
+        let value = value.or_else(|| previous.as_ref().map(|(_, value)| value.clone())).unwrap_or_default();
+        let revision = Revision::new(self.head.get() + 1 + offset as u64);
+        Arc::new(Event { revision, kind, key, value, previous, encoded: OnceLock::new() })
+    }
+
+    fn apply(&mut self, event: &Arc<Event>) {
+        let Event { key, revision, value, .. } = event.as_ref();
+        if event.kind == EventKind::Deleted {
+            self.current.remove(key);
+        } else {
+            self.current.insert(key.clone(), Item { key: key.clone(), revision: *revision, value: value.clone() });
+        }
+        self.head = *revision;
+        self.history.push_back(event.clone());
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(event) = self.history.pop_front() {
+            self.compacted = event.revision;
+        }
+    }
+
+    /// Everything that stood at `revision`.
+    fn at(&self, revision: Revision) -> BTreeMap<Key, Item> {
+        let mut items = self.current.clone();
+        for event in self.history.iter().rev().take_while(|event| event.revision > revision) {
+            match &event.previous {
+                Some((revision, value)) => {
+                    let item = Item { key: event.key.clone(), revision: *revision, value: value.clone() };
+                    items.insert(event.key.clone(), item);
+                }
+                None => {
+                    items.remove(&event.key);
+                }
+            }
+        }
+        items
+    }
+
+    fn list(&self, query: &ListQuery) -> Result<Page, Error> {
+        let (revision, items) = match query.at {
+            At::Latest => (self.head, None),
+            At::Exact(revision) if revision > self.head => {
+                return Err(Error::Future { requested: revision, current: self.head });
+            }
+            At::Exact(revision) if revision < self.compacted => {
+                return Err(Error::Compacted { requested: revision, oldest: self.compacted });
+            }
+            At::Exact(revision) => (revision, Some(self.at(revision))),
+        };
+        let after = query.after.as_deref();
+        let mut matching = items
+            .as_ref()
+            .unwrap_or(&self.current)
+            .values()
+            .filter(|item| query.range.contains(&item.key))
+            .filter(|item| after.is_none_or(|after| item.key.as_bytes() > after));
+        let items = matching.by_ref().take(query.limit.unwrap_or(usize::MAX)).cloned().collect();
+        Ok(Page { revision, items, more: matching.next().is_some() })
+    }
+
+    fn index(&self, prefix: &[u8], after: Option<&IndexEntry>, limit: usize) -> Vec<IndexEntry> {
+        let mut entries: Vec<IndexEntry> = self
+            .current
+            .values()
+            .flat_map(|item| item.value.terms.iter().map(|term| (term, &item.key)))
+            .filter(|(term, key)| {
+                term.starts_with(prefix) && after.is_none_or(|after| (*term, *key) > (&after.term, &after.key))
+            })
+            .map(|(term, key)| IndexEntry { term: term.clone(), key: key.clone() })
+            .collect();
+        entries.sort_by(|a, b| (&a.term, &a.key).cmp(&(&b.term, &b.key)));
+        entries.dedup();
+        entries.truncate(limit);
+        entries
+    }
+}
+
+fn meets(expect: Expect, current: Option<&Item>) -> bool {
+    match expect {
+        Expect::Any => true,
+        Expect::Absent => current.is_none(),
+        Expect::At(revision) => current.is_some_and(|item| item.revision == revision),
+    }
+}
+
+fn born(op: &Op) -> Vec<(Key, Value)> {
+    let Change::Bear(_, birth) = &op.change else {
+        return Vec::new();
+    };
+    (0..birth.len()).map(|index| (birth.key(op.key.cluster(), index), birth.value(index))).collect()
+}
+
+impl History for Shared {
+    fn newest(&self) -> Revision {
+        self.0.read().head
+    }
+
+    fn read(
+        &self,
+        range: &KeyRange,
+        after: Revision,
+        upto: Revision,
+        out: &mut Vec<Arc<Event>>,
+    ) -> Result<Revision, WatchError> {
+        let state = self.0.read();
+        if after < state.compacted {
+            return Err(WatchError::Compacted { requested: after, oldest: state.compacted });
+        }
+        let skip = usize::try_from(after.get() - state.compacted.get()).unwrap_or(usize::MAX);
+        let step = state.history.iter().skip(skip).take_while(|event| event.revision <= upto);
+        out.extend(step.filter(|event| range.contains(&event.key)).cloned());
+        Ok(upto.max(after))
+    }
+}
+
+impl Backend for Memory {
+    fn head(&self) -> Revision {
+        self.shared.0.read().head
+    }
+
+    fn compacted(&self) -> Revision {
+        self.shared.0.read().compacted
+    }
+
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Item>, Error>> {
+        let item = self.shared.0.read().current.get(key).cloned();
+        Box::pin(std::future::ready(Ok(item)))
+    }
+
+    fn list(&self, query: ListQuery) -> BoxFuture<'_, Result<Page, Error>> {
+        let page = self.shared.0.read().list(&query);
+        Box::pin(std::future::ready(page))
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>> {
+        Box::pin(std::future::ready(self.commit_now(&batch)))
+    }
+
+    fn watch(&self, query: WatchQuery) -> Result<Watch, Error> {
+        let oldest = self.compacted();
+        if query.since < oldest {
+            return Err(Error::Compacted { requested: query.since, oldest });
+        }
+        Ok(Watch::start(query.range, query.since, query.buffer, &self.hub, self.shared.clone()))
+    }
+
+    fn index<'a>(
+        &'a self,
+        prefix: &'a [u8],
+        after: Option<&'a IndexEntry>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<IndexEntry>, Error>> {
+        let entries = self.shared.0.read().index(prefix, after, limit);
+        Box::pin(std::future::ready(Ok(entries)))
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        self.writer.lock().push(observer);
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        let _no_commit_under_way = self.writer.lock();
+        self.shared.0.write().closed = true;
+        self.hub.close();
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Memory(head {})", self.head())
+    }
+}
