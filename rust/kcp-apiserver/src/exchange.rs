@@ -19,6 +19,8 @@ pub struct Peer {
     pub address: Option<SocketAddr>,
     /// The leaf of its client certificate (DER), already verified against the client CA.
     pub client_certificate: Option<Bytes>,
+    /// Why the client certificate it showed was refused: its requests answer 401 unless another credential holds.
+    pub client_certificate_refused: Option<Arc<str>>,
     /// Who is calling, for calls from within the process, which carry no credential.
     pub in_process: Option<Arc<UserInfo>>,
 }
