@@ -107,6 +107,10 @@ impl Hub {
         }
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.lock().closed
+    }
+
     /// What the hub did and holds.
     pub fn statistics(&self) -> HubStatistics {
         let inner = self.inner.lock();

@@ -291,6 +291,10 @@ impl Backend for Memory {
         self.writer.lock().push(observer);
     }
 
+    fn end_watches(&self) {
+        self.hub.close();
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         let _no_commit_under_way = self.writer.lock();
         self.shared.0.write().closed = true;

@@ -78,6 +78,7 @@ impl Watch {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(result) => result,
             },
+            State::Behind(behind) if behind.hub.is_closed() => Err(WatchError::Closed),
             State::Behind(behind) => {
                 let newest = behind.history.newest();
                 behind.history.read(&behind.range, self.at, newest, out).map(|at| self.at = at)

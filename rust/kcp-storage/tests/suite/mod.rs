@@ -32,6 +32,7 @@ macro_rules! engine_suite {
             progress_follows_changes_outside_the_range
             the_index_follows_the_values
             observers_see_changes_before_the_writer_is_told
+            watches_end_before_a_store_closes
             a_closed_store_ends_watches_and_refuses_commits
             a_cluster_is_born_with_its_objects
             born_objects_are_changed_and_deleted_like_others
@@ -344,6 +345,15 @@ pub async fn observers_see_changes_before_the_writer_is_told(store: Store) {
         assert_eq!(recorder.0.lock().expect("not poisoned").last(), Some(&revision.get()));
     }
     assert_eq!(*recorder.0.lock().expect("not poisoned"), [1, 2]);
+}
+
+pub async fn watches_end_before_a_store_closes(store: Store) {
+    let mut watch = watch(&store, KeyRange::cluster("configmaps", "a"), 0);
+    store.end_watches();
+    assert_eq!(watch.next().await.err(), Some(WatchError::Closed));
+    create(&store, &cm("a", "n", "x"), "1").await;
+    let mut late = self::watch(&store, KeyRange::cluster("configmaps", "a"), 1);
+    assert_eq!(late.next().await.err(), Some(WatchError::Closed));
 }
 
 pub async fn a_closed_store_ends_watches_and_refuses_commits(store: Store) {
