@@ -10,6 +10,7 @@ pub mod codec;
 pub mod discovery;
 pub mod exchange;
 pub mod mounts;
+pub mod negotiate;
 pub mod openapi;
 pub mod registry;
 pub mod request_info;
