@@ -1,0 +1,351 @@
+//! Metadata of resources and of resources embedded in them: typed decoding and validation.
+
+use crate::fault;
+use crate::path::At;
+use crate::shape::{self, Field, Print, Shape, Struct};
+use crate::structural::{EMBEDDED, EMBEDS, Node, Structural};
+use kcp_apimachinery::field::{Error, ErrorList};
+use kcp_apimachinery::names;
+use serde_json::{Map, Value};
+
+const TEXTS: Shape = Shape::List(&Shape::Text, "[]string");
+const TEXT_MAP: Shape = Shape::Map(&Shape::Text, "map[string]string");
+
+static OWNER_REFERENCE: Struct = Struct {
+    name: "OwnerReference",
+    full: "v1.OwnerReference",
+    fields: &[
+        Field::new("apiVersion", Shape::Text, Print::Always),
+        Field::new("kind", Shape::Text, Print::Always),
+        Field::new("name", Shape::Text, Print::Always),
+        Field::new("uid", Shape::Text, Print::Always),
+        Field::new("controller", Shape::Bool, Print::IfGiven),
+        Field::new("blockOwnerDeletion", Shape::Bool, Print::IfGiven),
+    ],
+};
+
+static MANAGED_FIELDS_ENTRY: Struct = Struct {
+    name: "ManagedFieldsEntry",
+    full: "v1.ManagedFieldsEntry",
+    fields: &[
+        Field::new("manager", Shape::Text, Print::UnlessEmpty),
+        Field::new("operation", Shape::Text, Print::UnlessEmpty),
+        Field::new("apiVersion", Shape::Text, Print::UnlessEmpty),
+        Field::new("time", Shape::Time, Print::IfGiven),
+        Field::new("fieldsType", Shape::Text, Print::UnlessEmpty),
+        Field::new("fieldsV1", Shape::Any, Print::IfGiven),
+        Field::new("subresource", Shape::Text, Print::UnlessEmpty),
+    ],
+};
+
+pub(crate) static OBJECT_META: Struct = Struct {
+    name: "ObjectMeta",
+    full: "v1.ObjectMeta",
+    fields: &[
+        Field::new("name", Shape::Text, Print::UnlessEmpty),
+        Field::new("generateName", Shape::Text, Print::UnlessEmpty),
+        Field::new("namespace", Shape::Text, Print::UnlessEmpty),
+        Field::new("selfLink", Shape::Text, Print::UnlessEmpty),
+        Field::new("uid", Shape::Text, Print::UnlessEmpty),
+        Field::new("resourceVersion", Shape::Text, Print::UnlessEmpty),
+        Field::new("generation", Shape::Int64, Print::UnlessEmpty),
+        Field::new("creationTimestamp", Shape::Time, Print::IfGiven),
+        Field::new("deletionTimestamp", Shape::Time, Print::IfGiven),
+        Field::new("deletionGracePeriodSeconds", Shape::Int64, Print::IfGiven),
+        Field::new("labels", TEXT_MAP, Print::UnlessEmpty),
+        Field::new("annotations", TEXT_MAP, Print::UnlessEmpty),
+        Field::new(
+            "ownerReferences",
+            Shape::List(&Shape::Struct(&OWNER_REFERENCE), "[]v1.OwnerReference"),
+            Print::UnlessEmpty,
+        ),
+        Field::new("finalizers", TEXTS, Print::UnlessEmpty),
+        Field::new(
+            "managedFields",
+            Shape::List(&Shape::Struct(&MANAGED_FIELDS_ENTRY), "[]v1.ManagedFieldsEntry"),
+            Print::UnlessEmpty,
+        ),
+    ],
+};
+
+/// What to do with metadata fields of the wrong type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// Refuse the object, for requests.
+    Refuse,
+    /// Drop the field, for what was stored before the rules were.
+    Drop,
+}
+
+/// Decodes one `metadata` in place as the API server's types do: unknown fields go, empty ones are left out, times are
+/// normalised. Returns the paths of unknown fields, relative to the metadata; the error is worded as Go's decoder does.
+pub fn coerce(metadata: &mut Value, malformed: Malformed) -> Result<Vec<String>, String> {
+    let mut unknown = Vec::new();
+    if metadata.is_null() {
+        *metadata = Value::Object(Map::new());
+        return Ok(unknown);
+    }
+    let before = (malformed == Malformed::Drop).then(|| metadata.clone());
+    let error = match shape::decode(metadata, &OBJECT_META, &mut unknown) {
+        Ok(()) => return Ok(unknown),
+        Err(error) => error,
+    };
+    let Some(Value::Object(fields)) = before else { return Err(error) };
+    let mut kept = Map::new();
+    unknown.clear();
+    for (key, value) in fields {
+        let mut single = Value::Object(Map::from_iter([(key, value)]));
+        let mut dropped = Vec::new();
+        if shape::decode(&mut single, &OBJECT_META, &mut dropped).is_ok() {
+            unknown.append(&mut dropped);
+            if let Value::Object(single) = single {
+                kept.extend(single);
+            }
+        }
+    }
+    *metadata = Value::Object(kept);
+    Ok(unknown)
+}
+
+impl Structural {
+    /// What decoding a whole custom resource does: metadata is decoded, unknown fields are pruned, nulls settled and
+    /// defaults filled in. Returns the paths of unknown fields in the order in which strict decoding reports them.
+    pub fn decode(&self, object: &mut Value, malformed: Malformed) -> Result<Vec<String>, DecodeError> {
+        let mut unknown = Vec::new();
+        if let Some(metadata) = object.get_mut("metadata") {
+            let paths = coerce(metadata, malformed).map_err(DecodeError::Malformed)?;
+            unknown.extend(paths.into_iter().map(|path| format!("metadata.{path}")));
+            unknown.sort();
+        }
+        unknown.extend(self.prune(object));
+        self.default(object);
+        unknown.extend(self.coerce_embedded(object, malformed).map_err(DecodeError::Field)?);
+        Ok(unknown)
+    }
+
+    /// Decodes type and metadata fields of embedded resources; those of the resource itself are not touched.
+    pub fn coerce_embedded(&self, object: &mut Value, malformed: Malformed) -> Result<Vec<String>, Error> {
+        let mut unknown = Vec::new();
+        if self.root().has(EMBEDS) {
+            self.coerce_node(object, self.root(), &At::Root, malformed, &mut unknown)?;
+        }
+        unknown.sort();
+        Ok(unknown)
+    }
+
+    fn coerce_node(
+        &self,
+        value: &mut Value,
+        node: &Node,
+        at: &At<'_>,
+        malformed: Malformed,
+        unknown: &mut Vec<String>,
+    ) -> Result<(), Error> {
+        if !node.has(EMBEDS) {
+            return Ok(());
+        }
+        match value {
+            Value::Object(map) => {
+                if node.has(EMBEDDED) {
+                    coerce_resource(map, at, malformed, unknown)?;
+                }
+                for (key, value) in map.iter_mut() {
+                    if let Some(property) = self.property(node, key) {
+                        self.coerce_node(value, property, &at.child(key), malformed, unknown)?;
+                    } else if let Some(schema) = self.entry(node, key) {
+                        self.coerce_node(value, schema, &at.key(key), malformed, unknown)?;
+                    }
+                }
+            }
+            Value::Array(items) => {
+                if let Some(schema) = self.items(node) {
+                    for (index, item) in items.iter_mut().enumerate() {
+                        self.coerce_node(item, schema, &at.index(index), malformed, unknown)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Errors in type and metadata fields of embedded resources.
+    pub fn validate_embedded(&self, object: &Value) -> ErrorList {
+        let mut errors = ErrorList::default();
+        if self.root().has(EMBEDS) {
+            self.embedded_below(object, self.root(), &At::Root, &mut errors);
+        }
+        errors
+    }
+
+    fn embedded_below(&self, value: &Value, node: &Node, at: &At<'_>, errors: &mut ErrorList) {
+        if !node.has(EMBEDS) {
+            return;
+        }
+        match value {
+            Value::Object(map) => {
+                if node.has(EMBEDDED) {
+                    validate_resource(map, at, errors);
+                }
+                for (key, value) in map {
+                    if let Some(property) = self.property(node, key) {
+                        self.embedded_below(value, property, &at.child(key), errors);
+                    } else if let Some(schema) = self.entry(node, key) {
+                        self.embedded_below(value, schema, &at.key(key), errors);
+                    }
+                }
+            }
+            Value::Array(items) => {
+                if let Some(schema) = self.items(node) {
+                    for (index, item) in items.iter().enumerate() {
+                        self.embedded_below(item, schema, &at.index(index), errors);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Why a custom resource could not be decoded.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum DecodeError {
+    /// The metadata of the resource itself has a field of the wrong type.
+    #[error("{0}")]
+    Malformed(String),
+    /// An embedded resource has one.
+    #[error("{0}")]
+    Field(Error),
+}
+
+/// Decodes type and metadata fields of one embedded resource.
+pub(crate) fn coerce_resource(
+    map: &mut Map<String, Value>,
+    at: &At<'_>,
+    malformed: Malformed,
+    unknown: &mut Vec<String>,
+) -> Result<(), Error> {
+    for key in ["apiVersion", "kind"] {
+        match map.get(key) {
+            Some(value) if !value.is_string() => {
+                if malformed == Malformed::Refuse {
+                    return Err(fault::invalid(&at.child(key), value, "must be a string"));
+                }
+                map.remove(key);
+            }
+            _ => {}
+        }
+    }
+    if let Some(metadata) = map.get_mut("metadata") {
+        let at = at.child("metadata");
+        let original = metadata.clone();
+        match coerce(metadata, malformed) {
+            Ok(paths) => unknown.extend(paths.into_iter().map(|path| format!("{at}.{path}"))),
+            Err(_) if malformed == Malformed::Drop => {}
+            Err(error) => return Err(fault::invalid(&at, &original, &error)),
+        }
+    }
+    Ok(())
+}
+
+/// Checks type and metadata fields of one embedded resource.
+pub(crate) fn validate_resource(map: &Map<String, Value>, at: &At<'_>, errors: &mut ErrorList) {
+    for key in ["apiVersion", "kind"] {
+        if !map.contains_key(key) {
+            errors.push(fault::required(&at.child(key), ""));
+        }
+    }
+    if let Some(value) = map.get("apiVersion") {
+        let at = at.child("apiVersion");
+        match value.as_str() {
+            None => errors.push(fault::invalid(&at, value, "must be a string")),
+            Some("") => errors.push(fault::invalid(&at, value, "must not be empty")),
+            Some(text) if text.matches('/').count() > 1 => {
+                errors.push(fault::invalid(&at, value, &format!("unexpected GroupVersion string: {text}")));
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(value) = map.get("kind") {
+        let at = at.child("kind");
+        match value.as_str() {
+            None => errors.push(fault::invalid(&at, value, "must be a string")),
+            Some("") => errors.push(fault::invalid(&at, value, "must not be empty")),
+            Some(kind) => {
+                let wrong = names::is_dns1035_label(&kind.to_lowercase());
+                if !wrong.is_empty() {
+                    let detail = format!("may have mixed case, but should otherwise match: {}", wrong.join(","));
+                    errors.push(fault::invalid(&at, value, &detail));
+                }
+            }
+        }
+    }
+    if let Some(metadata) = map.get("metadata") {
+        let at = at.child("metadata");
+        let mut decoded = metadata.clone();
+        match coerce(&mut decoded, Malformed::Refuse) {
+            Err(error) => errors.push(fault::invalid(&at, metadata, &error)),
+            Ok(_) => validate_metadata(&decoded, &at, errors),
+        }
+    }
+}
+
+/// Names, labels, annotations, finalizers and owners of embedded metadata; any path segment is a good name there.
+fn validate_metadata(metadata: &Value, at: &At<'_>, errors: &mut ErrorList) {
+    let text = |key: &str| metadata.get(key).and_then(Value::as_str).unwrap_or_default();
+    let mut check = |key: &str, value: &str, wrong: Vec<String>| {
+        for detail in wrong {
+            errors.push(fault::invalid_text(&at.child(key), value, &detail));
+        }
+    };
+    if !text("generateName").is_empty() {
+        check("generateName", text("generateName"), names::path_segment_prefix(text("generateName")));
+    }
+    if !text("name").is_empty() {
+        check("name", text("name"), names::path_segment_name(text("name")));
+    }
+    if !text("namespace").is_empty() {
+        check("namespace", text("namespace"), names::is_dns1123_label(text("namespace")));
+    }
+    let map = |key: &str| metadata.get(key).and_then(Value::as_object);
+    for (key, value) in map("labels").into_iter().flatten() {
+        let labels = at.child("labels");
+        for detail in names::qualified_name(key) {
+            errors.push(fault::invalid_text(&labels, key, &detail));
+        }
+        let value = value.as_str().unwrap_or_default();
+        for detail in names::label_value(value) {
+            errors.push(fault::invalid_text(&labels.key(key), value, &detail));
+        }
+    }
+    let annotations = at.child("annotations");
+    let mut size = 0;
+    for (key, value) in map("annotations").into_iter().flatten() {
+        for detail in names::qualified_name(&key.to_lowercase()) {
+            errors.push(fault::invalid_text(&annotations, key, &detail));
+        }
+        size += key.len() + value.as_str().map_or(0, str::len);
+    }
+    if size > 262_144 {
+        errors.push(fault::too_long(&annotations, 262_144));
+    }
+    let list = |key: &str| metadata.get(key).and_then(Value::as_array);
+    let owners = at.child("ownerReferences");
+    for (index, owner) in list("ownerReferences").into_iter().flatten().enumerate() {
+        for key in ["apiVersion", "kind", "name", "uid"] {
+            let value = owner.get(key).and_then(Value::as_str).unwrap_or_default();
+            if value.is_empty() {
+                let at = owners.index(index);
+                let name = if key == "apiVersion" { "version" } else { key };
+                errors.push(fault::invalid_text(&at.child(name), value, "must not be empty"));
+            }
+        }
+    }
+    let finalizers = at.child("finalizers");
+    for (index, finalizer) in list("finalizers").into_iter().flatten().enumerate() {
+        let value = finalizer.as_str().unwrap_or_default();
+        for detail in names::qualified_name(value) {
+            errors.push(fault::invalid_text(&finalizers.index(index), value, &detail));
+        }
+    }
+}

@@ -1,0 +1,768 @@
+//! Checking values against a schema, with the API server's messages, order and ratcheting.
+//!
+//! Most values are valid, so a first pass answers only yes or no and builds no path and no message; the second pass runs
+//! only when the first said no.
+
+use crate::fault;
+use crate::structural::{Additional, EMBEDDED, Kind, LISTS, ListType, NULLABLE, Node, Rule, Structural};
+use kcp_apimachinery::field::{Error, ErrorList};
+use kcp_apimachinery::text::{float, quote};
+use serde_json::{Number, Value};
+use std::collections::HashSet;
+use std::fmt::Write;
+
+/// A number as the API server's decoder sees it: 64-bit integers stay integers, all others are floats.
+#[derive(Clone, Copy)]
+pub(crate) enum Numeric {
+    Int(i64),
+    Float(f64),
+}
+
+impl Numeric {
+    pub(crate) fn of(number: &Number) -> Numeric {
+        match number.as_i64() {
+            Some(int) => Numeric::Int(int),
+            None => Numeric::Float(number.as_f64().unwrap_or(f64::MAX)),
+        }
+    }
+
+    fn float(self) -> f64 {
+        match self {
+            Numeric::Int(int) => int as f64,
+            Numeric::Float(float) => float,
+        }
+    }
+}
+
+/// What one failed check reports.
+enum Failure {
+    /// At the path of the value (or of the missing field), with its kind of error.
+    Field(String, What, String),
+    /// Not bound to a field.
+    Plain(String),
+}
+
+enum What {
+    Required,
+    NotSupported(Value, Vec<String>),
+    TooLong(i64),
+    TooMany(i64, i64),
+    TypeInvalid(Value),
+    Invalid(Value),
+}
+
+impl Failure {
+    fn message(&self) -> &str {
+        match self {
+            Failure::Field(_, _, message) | Failure::Plain(message) => message,
+        }
+    }
+
+    fn error(self, prefix: &str) -> Error {
+        match self {
+            Failure::Plain(message) => fault::invalid(&prefix, &Value::String(String::new()), &message),
+            Failure::Field(name, what, message) => {
+                let name = name.strip_prefix('.').unwrap_or(&name);
+                let path = match (prefix.is_empty(), name.is_empty()) {
+                    (true, _) => name.to_owned(),
+                    (false, true) => prefix.to_owned(),
+                    (false, false) => format!("{prefix}.{name}"),
+                };
+                match what {
+                    What::Required => fault::required(&path, ""),
+                    What::NotSupported(value, values) => fault::not_supported(&path, &value, &values),
+                    What::TooLong(max) => fault::too_long(&path, max),
+                    What::TooMany(actual, max) => fault::too_many(&path, actual, max),
+                    What::TypeInvalid(value) => fault::type_invalid(&path, &value, &message),
+                    What::Invalid(value) => fault::invalid(&path, &value, &message),
+                }
+            }
+        }
+    }
+}
+
+/// Failures in order, each message once, and how many checks were passed through on the way.
+#[derive(Default)]
+struct Outcome {
+    failures: Vec<Failure>,
+    seen: HashSet<String>,
+    matches: usize,
+}
+
+impl Outcome {
+    fn add(&mut self, failure: Failure) {
+        if self.seen.insert(failure.message().to_owned()) {
+            self.failures.push(failure);
+        }
+    }
+
+    fn merge(&mut self, other: Outcome) {
+        self.matches += other.matches;
+        if self.failures.is_empty() {
+            self.failures = other.failures;
+            self.seen = other.seen;
+        } else {
+            for failure in other.failures {
+                self.add(failure);
+            }
+        }
+    }
+
+    fn is_valid(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+/// The old value of a place and the schema that says how its parts correspond.
+#[derive(Clone, Copy)]
+struct Old<'a> {
+    value: &'a Value,
+    new: &'a Value,
+    schema: &'a Node,
+}
+
+impl Structural {
+    /// Validates a whole resource. With `old`, errors at places that did not change are left out.
+    pub fn validate(&self, new: &Value, old: Option<&Value>) -> ErrorList {
+        let mut errors = self.validate_schema(new, old);
+        errors.extend(self.validate_embedded(new));
+        if old.is_none_or(|old| self.list_errors(old).is_empty()) {
+            errors.extend(self.list_errors(new));
+        }
+        errors
+    }
+
+    /// Value rules alone, without embedded resources and list uniqueness.
+    pub fn validate_schema(&self, new: &Value, old: Option<&Value>) -> ErrorList {
+        self.check_to_errors(new, old, self.root(), "")
+    }
+
+    /// Value rules of `.status` alone; paths in details are then relative to it.
+    pub fn validate_status_schema(&self, new: &Value, old: Option<&Value>) -> ErrorList {
+        match self.property(self.root(), "status") {
+            Some(schema) => self.check_to_errors(new, old, schema, "status"),
+            None => ErrorList::default(),
+        }
+    }
+
+    /// Value rules of a value that stands at `node`.
+    pub(crate) fn validate_at(&self, value: &Value, node: &Node, prefix: &str) -> ErrorList {
+        self.check_to_errors(value, None, node, prefix)
+    }
+
+    fn check_to_errors(&self, new: &Value, old: Option<&Value>, node: &Node, prefix: &str) -> ErrorList {
+        if self.accepts(new, node) {
+            return ErrorList::default();
+        }
+        let mut path = String::new();
+        let old = old.map(|value| Old { value, new, schema: node });
+        let outcome = self.check(new, node, old, &mut path);
+        outcome.failures.into_iter().map(|failure| failure.error(prefix)).collect()
+    }
+
+    fn list_errors(&self, object: &Value) -> ErrorList {
+        if self.root().has(LISTS) { self.validate_lists(object) } else { ErrorList::default() }
+    }
+
+    /// Whether a value satisfies a node: the same checks as `check`, without a word.
+    pub(crate) fn accepts(&self, value: &Value, node: &Node) -> bool {
+        if !self.type_accepts(value, node) {
+            return false;
+        }
+        for rule in self.rules(node) {
+            if !self.rule_accepts(value, node, rule) {
+                return false;
+            }
+        }
+        match value {
+            Value::Number(number) => in_range(Numeric::of(number), node.kind, format_name(self, node)),
+            Value::Array(items) => match self.items(node) {
+                Some(schema) => items.iter().all(|item| self.accepts(item, schema)),
+                None => true,
+            },
+            Value::Object(map) => {
+                if !node.has_fields() && matches!(self.additional(node), Additional::Unsaid | Additional::Any) {
+                    return true;
+                }
+                map.iter().all(|(key, value)| match self.property(node, key) {
+                    Some(property) => self.accepts(value, property),
+                    None => match self.additional(node) {
+                        Additional::Unsaid | Additional::Any => true,
+                        Additional::Forbidden => false,
+                        Additional::Schema(schema) => self.accepts(value, schema),
+                    },
+                })
+            }
+            _ => true,
+        }
+    }
+
+    fn type_accepts(&self, value: &Value, node: &Node) -> bool {
+        match (value, node.kind) {
+            (Value::Null, Kind::Untyped) => true,
+            (Value::Null, _) => node.has(NULLABLE),
+            (_, Kind::Untyped) | (Value::String(_) | Value::Array(_), _) if format_name(self, node).is_some() => {
+                type_failure(value, node, format_name(self, node)).is_none()
+            }
+            (_, Kind::Untyped) => true,
+            (Value::Object(_), kind) => kind == Kind::Object,
+            (Value::Array(_), kind) => kind == Kind::Array,
+            (Value::String(_), kind) => matches!(kind, Kind::String | Kind::IntOrString),
+            (Value::Bool(_), kind) => kind == Kind::Boolean,
+            (Value::Number(number), kind) => match Numeric::of(number) {
+                Numeric::Int(_) => matches!(kind, Kind::Integer | Kind::Number | Kind::IntOrString),
+                Numeric::Float(float) => {
+                    kind == Kind::Number || matches!(kind, Kind::Integer | Kind::IntOrString) && is_json_integer(float)
+                }
+            },
+        }
+    }
+
+    fn rule_accepts(&self, value: &Value, node: &Node, rule: &Rule) -> bool {
+        match (rule, value) {
+            (Rule::Enum(values), value) => values.iter().any(|allowed| same(value, allowed)),
+            (_, Value::Null) => true,
+            (Rule::AnyOf(any), value) => any.iter().any(|index| self.accepts(value, self.node(*index))),
+            (Rule::OneOf(one), value) => {
+                one.iter().filter(|index| self.accepts(value, self.node(**index))).count() == 1
+            }
+            (Rule::AllOf(all), value) => all.iter().all(|index| self.accepts(value, self.node(*index))),
+            (Rule::Not(not), value) => !self.accepts(value, self.node(*not)),
+            (Rule::Format(format, _), Value::String(text)) => format.accepts(text),
+            (Rule::MaxLength(max), Value::String(text)) => length(text) <= *max,
+            (Rule::MinLength(min), Value::String(text)) => length(text) >= *min,
+            (Rule::Pattern(index), Value::String(text)) => {
+                self.pattern(*index).1.is_some_and(|pattern| pattern.is_match(text))
+            }
+            (Rule::MultipleOf(_) | Rule::Minimum { .. } | Rule::Maximum { .. }, Value::Number(number)) => {
+                let mut failures = Vec::new();
+                number_rule(Numeric::of(number), number, node.kind, format_name(self, node), rule, "", &mut failures);
+                failures.is_empty()
+            }
+            (Rule::MinItems(min), Value::Array(items)) => items.len() as i64 >= *min,
+            (Rule::MaxItems(max), Value::Array(items)) => items.len() as i64 <= *max,
+            (Rule::UniqueItems, Value::Array(items)) => all_unique(items),
+            (Rule::MinProperties(min), Value::Object(map)) => map.len() as i64 >= *min,
+            (Rule::MaxProperties(max), Value::Object(map)) => map.len() as i64 <= *max,
+            (Rule::Required(names), Value::Object(map)) => names.iter().all(|name| map.contains_key(self.name(*name))),
+            _ => true,
+        }
+    }
+
+    /// Checks a value and forgives what is unchanged since `old`.
+    fn check(&self, value: &Value, node: &Node, old: Option<Old<'_>>, path: &mut String) -> Outcome {
+        let mut outcome = self.check_new(value, node, old, path);
+        if !outcome.is_valid() && old.is_some_and(|old| old.value == old.new) {
+            outcome.failures.clear();
+            outcome.seen.clear();
+        }
+        outcome
+    }
+
+    fn check_new(&self, value: &Value, node: &Node, old: Option<Old<'_>>, path: &mut String) -> Outcome {
+        let mut out = Outcome::default();
+        let format = format_name(self, node);
+        if node.kind != Kind::Untyped || format.is_some() {
+            match type_failure(value, node, format) {
+                Some((expected, got)) => {
+                    let message = format!("{path} in body must be of type {expected}: {}", quote(got));
+                    out.add(Failure::Field(path.clone(), What::TypeInvalid(got.into()), message));
+                }
+                None => out.matches += 1,
+            }
+            out.matches += 1;
+        }
+        if value.is_null() {
+            out.matches -= out.matches.min(1);
+            self.check_enum(value, node, path, &mut out);
+            return out;
+        }
+        self.check_combinators(value, node, old, path, &mut out);
+        match value {
+            Value::String(text) => self.check_string(text, node, path, &mut out),
+            Value::Number(number) => self.check_number(number, node, path, &mut out),
+            Value::Array(items) => self.check_items(items, node, old, path, &mut out),
+            _ => {}
+        }
+        self.check_enum(value, node, path, &mut out);
+        out.matches += 1;
+        if let Value::Object(_) = value {
+            self.check_object(value, node, old, path, &mut out);
+        }
+        out.matches += 1;
+        out
+    }
+
+    fn check_combinators(
+        &self,
+        value: &Value,
+        node: &Node,
+        old: Option<Old<'_>>,
+        path: &mut String,
+        out: &mut Outcome,
+    ) {
+        for rule in self.rules(node) {
+            match rule {
+                Rule::AnyOf(any) => {
+                    let mut best: Option<Outcome> = None;
+                    let mut success = None;
+                    for index in any {
+                        let outcome = self.check_new(value, self.node(*index), old, path);
+                        if outcome.is_valid() {
+                            success = Some(outcome);
+                            break;
+                        }
+                        if best.as_ref().is_none_or(|best| outcome.matches > best.matches) {
+                            best = Some(outcome);
+                        }
+                    }
+                    match success {
+                        Some(outcome) => out.merge(outcome),
+                        None => {
+                            out.add(plain(path, "must validate at least one schema (anyOf)"));
+                            if let Some(best) = best {
+                                out.merge(best);
+                            }
+                        }
+                    }
+                }
+                Rule::OneOf(one) => {
+                    let mut best: Option<Outcome> = None;
+                    let mut first = None;
+                    let mut validated = 0;
+                    for index in one {
+                        let outcome = self.check_new(value, self.node(*index), old, path);
+                        if outcome.is_valid() {
+                            validated += 1;
+                            best = None;
+                            first.get_or_insert(outcome);
+                        } else if validated == 0 && best.as_ref().is_none_or(|best| outcome.matches > best.matches) {
+                            best = Some(outcome);
+                        }
+                    }
+                    if validated == 1 {
+                        if let Some(first) = first {
+                            out.merge(first);
+                        }
+                    } else {
+                        let found = match validated {
+                            0 => "Found none valid".to_owned(),
+                            n => format!("Found {n} valid alternatives"),
+                        };
+                        out.add(plain(path, &format!("must validate one and only one schema (oneOf). {found}")));
+                        if let Some(best) = best {
+                            out.merge(best);
+                        }
+                    }
+                }
+                Rule::AllOf(all) => {
+                    let mut validated = 0;
+                    for index in all {
+                        let outcome = self.check_new(value, self.node(*index), old, path);
+                        validated += usize::from(outcome.is_valid());
+                        out.merge(outcome);
+                    }
+                    if validated != all.len() {
+                        let none = if validated == 0 { ". None validated" } else { "" };
+                        out.add(plain(path, &format!("must validate all the schemas (allOf){none}")));
+                    }
+                }
+                Rule::Not(not) => {
+                    if self.check_new(value, self.node(*not), old, path).is_valid() {
+                        out.add(plain(path, "must not validate the schema (not)"));
+                    }
+                }
+                _ => {}
+            }
+        }
+        out.matches += 2;
+    }
+
+    /// Stops at the first failure among length and pattern; the format is checked on its own.
+    fn check_string(&self, text: &str, node: &Node, path: &str, out: &mut Outcome) {
+        for rule in self.rules(node) {
+            let failure = match rule {
+                Rule::MaxLength(max) if length(text) > *max => {
+                    (What::TooLong(*max), format!("{path} in body should be at most {max} chars long"))
+                }
+                Rule::MinLength(min) if length(text) < *min => {
+                    (What::Invalid(text.into()), format!("{path} in body should be at least {min} chars long"))
+                }
+                Rule::Pattern(index) => match self.pattern(*index) {
+                    (_, Some(pattern)) if pattern.is_match(text) => continue,
+                    (source, Some(_)) => {
+                        (What::Invalid(text.into()), format!("{path} in body should match '{source}'"))
+                    }
+                    (source, None) => (
+                        What::Invalid(text.into()),
+                        format!("{path} in body should match '{source}, but pattern is invalid'"),
+                    ),
+                },
+                _ => continue,
+            };
+            out.add(Failure::Field(path.to_owned(), failure.0, failure.1));
+            break;
+        }
+        out.matches += 1;
+        for rule in self.rules(node) {
+            if let Rule::Format(format, name) = rule {
+                if !format.accepts(text) {
+                    let message = format!("{path} in body must be of type {}: {}", self.name(*name), quote(text));
+                    out.add(Failure::Field(path.to_owned(), What::TypeInvalid(text.into()), message));
+                }
+                if format.is_text() {
+                    out.matches += 1;
+                }
+            }
+        }
+    }
+
+    fn check_number(&self, number: &Number, node: &Node, path: &str, out: &mut Outcome) {
+        let value = Numeric::of(number);
+        let format = format_name(self, node);
+        if !in_range(value, node.kind, format) {
+            out.add(range_failure("Checked", node.kind, format, path));
+        }
+        let mut failures = Vec::new();
+        for rule in self.rules(node) {
+            number_rule(value, number, node.kind, format, rule, path, &mut failures);
+        }
+        for failure in failures {
+            out.add(failure);
+        }
+        out.matches += 2;
+    }
+
+    fn check_items(&self, items: &[Value], node: &Node, old: Option<Old<'_>>, path: &mut String, out: &mut Outcome) {
+        if let Some(schema) = self.items(node) {
+            let index_of_old = old.map(|old| self.correlate_items(old));
+            for (index, item) in items.iter().enumerate() {
+                let mark = path.len();
+                // Writing to a String cannot fail.
+                let _ = write!(path, "[{index}]");
+                let old_item = index_of_old.as_ref().and_then(|olds| olds.get(index).copied().flatten());
+                let outcome = self.check(item, schema, old_item, path);
+                path.truncate(mark);
+                out.merge(outcome);
+            }
+        }
+        let size = items.len() as i64;
+        for rule in self.rules(node) {
+            let failure = match rule {
+                Rule::MinItems(min) if size < *min => {
+                    (What::Invalid(size.into()), format!("{path} in body should have at least {min} items"))
+                }
+                Rule::MaxItems(max) if size > *max => {
+                    (What::TooMany(size, *max), format!("{path} in body should have at most {max} items"))
+                }
+                Rule::UniqueItems if !all_unique(items) => {
+                    (What::Invalid("".into()), format!("{path} in body shouldn't contain duplicates"))
+                }
+                _ => continue,
+            };
+            out.add(Failure::Field(path.clone(), failure.0, failure.1));
+        }
+        out.matches += 2;
+    }
+
+    fn check_enum(&self, value: &Value, node: &Node, path: &str, out: &mut Outcome) {
+        for rule in self.rules(node) {
+            if let Rule::Enum(values) = rule
+                && !values.iter().any(|allowed| same(value, allowed))
+            {
+                let names: Vec<String> = values
+                    .iter()
+                    .map(|value| match value {
+                        Value::String(text) => text.clone(),
+                        other => other.to_string(),
+                    })
+                    .collect();
+                let message = format!("{path} in body should be one of [{}]", names.join(" "));
+                out.add(Failure::Field(path.to_owned(), What::NotSupported(value.clone(), names), message));
+            }
+        }
+    }
+
+    fn check_object(&self, value: &Value, node: &Node, old: Option<Old<'_>>, path: &mut String, out: &mut Outcome) {
+        let Value::Object(map) = value else { return };
+        let size = map.len() as i64;
+        for rule in self.rules(node) {
+            let failure = match rule {
+                Rule::MinProperties(min) if size < *min => {
+                    (What::Invalid(size.into()), format!("{path} in body should have at least {min} properties"))
+                }
+                Rule::MaxProperties(max) if size > *max => {
+                    (What::TooMany(size, *max), format!("{path} in body should have at most {max} properties"))
+                }
+                _ => continue,
+            };
+            out.add(Failure::Field(path.clone(), failure.0, failure.1));
+        }
+        let at_root = path.is_empty();
+        let descend = |key: &str, value: &Value, schema: &Node, path: &mut String, out: &mut Outcome| {
+            // What the request's version hides (the type header) is never forgiven at the root.
+            let old = if at_root && matches!(key, "kind" | "apiVersion") {
+                None
+            } else {
+                old.and_then(|old| self.correlate_key(old, key))
+            };
+            let outcome = self.check(value, schema, old, path);
+            out.merge(outcome);
+        };
+        match self.additional(node) {
+            Additional::Forbidden => {
+                for key in map.keys() {
+                    if self.property(node, key).is_none() {
+                        let message = format!("{path}.{key} in body is a forbidden property");
+                        out.add(Failure::Field(path.clone(), What::Invalid(key.as_str().into()), message));
+                    }
+                }
+            }
+            Additional::Schema(schema) => {
+                for (key, value) in map {
+                    if self.property(node, key).is_none() {
+                        let mark = path.len();
+                        path.push('.');
+                        path.push_str(key);
+                        descend(key, value, schema, path, out);
+                        path.truncate(mark);
+                    }
+                }
+            }
+            Additional::Unsaid | Additional::Any => {}
+        }
+        for (name, schema) in self.properties(node) {
+            if let Some(value) = map.get(name) {
+                let mark = path.len();
+                if mark > 0 {
+                    path.push('.');
+                }
+                path.push_str(name);
+                descend(name, value, schema, path, out);
+                path.truncate(mark);
+            }
+        }
+        for rule in self.rules(node) {
+            if let Rule::Required(names) = rule {
+                for name in names {
+                    let name = self.name(*name);
+                    if !map.contains_key(name) {
+                        let field = format!("{path}.{name}");
+                        let message = format!("{field} in body is required");
+                        out.add(Failure::Field(field, What::Required, message));
+                    }
+                }
+            }
+        }
+    }
+
+    fn correlate_key<'a>(&'a self, old: Old<'a>, key: &str) -> Option<Old<'a>> {
+        let schema = self.entry(old.schema, key)?;
+        Some(Old { value: old.value.get(key)?, new: old.new.get(key)?, schema })
+    }
+
+    /// The old element of each new one. Only lists of type map have any.
+    fn correlate_items<'a>(&'a self, old: Old<'a>) -> Vec<Option<Old<'a>>> {
+        let (Value::Array(olds), Value::Array(news)) = (old.value, old.new) else { return Vec::new() };
+        let Some(schema) = self.items(old.schema) else { return Vec::new() };
+        if old.schema.list != ListType::Map {
+            return Vec::new();
+        }
+        let keys = self.map_keys(old.schema);
+        let key_of = |item: &Value| -> Option<String> {
+            let map = item.as_object()?;
+            let parts: Vec<&Value> = keys.iter().map(|key| map.get(self.name(*key)).unwrap_or(&Value::Null)).collect();
+            serde_json::to_string(&parts).ok()
+        };
+        let mut by_key = std::collections::HashMap::new();
+        for item in olds {
+            if let Some(key) = key_of(item) {
+                by_key.entry(key).or_insert(item);
+            }
+        }
+        news.iter()
+            .map(|new| {
+                let value = *by_key.get(&key_of(new)?)?;
+                Some(Old { value, new, schema })
+            })
+            .collect()
+    }
+
+    /// Whether a node is an embedded resource; the root counts as one elsewhere, never here.
+    pub(crate) fn is_embedded(node: &Node) -> bool {
+        node.has(EMBEDDED)
+    }
+}
+
+fn plain(path: &str, what: &str) -> Failure {
+    Failure::Plain(format!("{} {what}", quote(path)))
+}
+
+fn format_name<'s>(schema: &'s Structural, node: &Node) -> Option<&'s str> {
+    schema.rules(node).iter().find_map(|rule| match rule {
+        Rule::Format(_, name) => Some(schema.name(*name)),
+        _ => None,
+    })
+}
+
+/// The expected and the found type, when they differ.
+fn type_failure<'s>(value: &Value, node: &Node, format: Option<&'s str>) -> Option<(&'s str, &'static str)> {
+    let (found, found_format) = match value {
+        Value::Null => {
+            let wrong = node.kind != Kind::Untyped && !node.has(NULLABLE);
+            return wrong.then(|| (node.kind.name(), "null"));
+        }
+        Value::Bool(_) => ("boolean", ""),
+        Value::String(_) => ("string", ""),
+        Value::Array(_) => ("array", ""),
+        Value::Object(_) => ("object", ""),
+        Value::Number(number) => match Numeric::of(number) {
+            Numeric::Int(_) => ("integer", "int64"),
+            Numeric::Float(_) => ("number", "float64"),
+        },
+    };
+    let kind = node.kind;
+    let whole_float = match value {
+        Value::Number(number) => match Numeric::of(number) {
+            Numeric::Float(float) => is_json_integer(float) && kind.contains("integer"),
+            Numeric::Int(_) => false,
+        },
+        _ => false,
+    };
+    let int_as_float = found == "integer" && kind.contains("number");
+    let text_or_list = matches!(value, Value::String(_) | Value::Array(_));
+    if let Some(format) = format {
+        if !text_or_list && !(kind.contains(found) || found_format == format || whole_float || int_as_float) {
+            return Some((format, found_format));
+        }
+        if text_or_list && !kind.contains("number") && !kind.contains("integer") {
+            return None;
+        }
+    }
+    (!(kind.contains(found) || whole_float || int_as_float)).then(|| (kind.name(), found))
+}
+
+fn length(text: &str) -> i64 {
+    text.chars().count() as i64
+}
+
+/// Whether a float is a whole number that JSON can carry exactly.
+fn is_json_integer(float: f64) -> bool {
+    float.is_finite() && float.abs() <= 9_007_199_254_740_991.0 && {
+        let whole = float.trunc();
+        whole == float || (float - whole).abs() / (float.abs() + whole.abs()) < 1e-9
+    }
+}
+
+fn in_range(value: Numeric, kind: Kind, format: Option<&str>) -> bool {
+    match (kind, format) {
+        (Kind::Integer, Some("int32")) => match value {
+            Numeric::Int(int) => i32::try_from(int).is_ok(),
+            Numeric::Float(float) => float.fract() == 0.0 && float.abs() <= f64::from(i32::MAX),
+        },
+        (Kind::Integer, _) => match value {
+            Numeric::Int(_) => true,
+            Numeric::Float(float) => float.fract() == 0.0 && float.abs() < 9.223_372_036_854_775e18,
+        },
+        (Kind::Number, Some("float")) => value.float().abs() <= f64::from(f32::MAX),
+        _ => true,
+    }
+}
+
+fn range_failure(prefix: &str, kind: Kind, format: Option<&str>, path: &str) -> Failure {
+    Failure::Plain(match format {
+        Some(format) => format!("{prefix} value must be of type {} with format {format} in {path}", kind.name()),
+        None => format!("{prefix} value must be of type {} (default format) in {path}", kind.name()),
+    })
+}
+
+/// Bounds and multiples. A bound outside the range of the type is an error of its own, and then compared as a float.
+fn number_rule(
+    value: Numeric,
+    number: &Number,
+    kind: Kind,
+    format: Option<&str>,
+    rule: &Rule,
+    path: &str,
+    failures: &mut Vec<Failure>,
+) {
+    let (bound, what) = match rule {
+        Rule::MultipleOf(factor) => (*factor, "MultipleOf"),
+        Rule::Minimum { bound, .. } => (*bound, "Minimum boundary"),
+        Rule::Maximum { bound, .. } => (*bound, "Maximum boundary"),
+        _ => return,
+    };
+    let native = in_range(Numeric::Float(bound), kind, format);
+    if !native {
+        failures.push(range_failure(what, kind, format, path));
+    }
+    let as_int = match value {
+        Numeric::Int(int) if native => Some((int, bound as i64)),
+        _ => None,
+    };
+    let shown = match as_int {
+        Some((_, bound)) => bound.to_string(),
+        None => float(bound),
+    };
+    let (wrong, text) = match rule {
+        Rule::MultipleOf(_) => {
+            let positive = as_int.map_or(bound > 0.0, |(_, factor)| factor > 0);
+            if !positive {
+                let message = format!("factor MultipleOf declared for {path} must be positive: {}", float(bound));
+                failures.push(Failure::Field(path.to_owned(), What::Invalid(json_float(bound)), message));
+                return;
+            }
+            let multiple = match as_int {
+                Some((int, factor)) => int % factor == 0,
+                None if bound < 1.0 => is_json_integer(1.0 / bound * value.float()),
+                None => is_json_integer(value.float() / bound),
+            };
+            (!multiple, "should be a multiple of")
+        }
+        Rule::Minimum { exclusive, .. } => {
+            let low = match as_int {
+                Some((int, bound)) if *exclusive => int <= bound,
+                Some((int, bound)) => int < bound,
+                None if *exclusive => value.float() <= bound,
+                None => value.float() < bound,
+            };
+            (low, if *exclusive { "should be greater than" } else { "should be greater than or equal to" })
+        }
+        Rule::Maximum { exclusive, .. } => {
+            let high = match as_int {
+                Some((int, bound)) if *exclusive => int >= bound,
+                Some((int, bound)) => int > bound,
+                None if *exclusive => value.float() >= bound,
+                None => value.float() > bound,
+            };
+            (high, if *exclusive { "should be less than" } else { "should be less than or equal to" })
+        }
+        _ => return,
+    };
+    if wrong {
+        let message = format!("{path} in body {text} {shown}");
+        failures.push(Failure::Field(path.to_owned(), What::Invalid(Value::Number(number.clone())), message));
+    }
+}
+
+fn json_float(float: f64) -> Value {
+    Number::from_f64(float).map_or(Value::Null, Value::Number)
+}
+
+/// Equality for `enum`: numbers compare after conversion to the type of the allowed value, null is never allowed.
+fn same(value: &Value, allowed: &Value) -> bool {
+    match (value, allowed) {
+        (Value::Null, _) | (_, Value::Null) => false,
+        (Value::Number(value), Value::Number(allowed)) => match (Numeric::of(value), Numeric::of(allowed)) {
+            (Numeric::Int(value), Numeric::Int(allowed)) => value == allowed,
+            (Numeric::Float(value), Numeric::Int(allowed)) => value as i64 == allowed,
+            (value, Numeric::Float(allowed)) => value.float() == allowed,
+        },
+        (value, allowed) => value == allowed,
+    }
+}
+
+fn all_unique(items: &[Value]) -> bool {
+    let mut seen = HashSet::with_capacity(items.len());
+    items.iter().all(|item| seen.insert(item.to_string()))
+}
