@@ -5,9 +5,12 @@
 
 pub mod field;
 pub mod gvk;
+pub mod meta;
 pub mod names;
+pub mod selector;
 pub mod status;
 pub mod text;
+pub mod time;
 pub mod version;
 
 pub use gvk::{GroupKind, GroupResource, GroupVersion, GroupVersionKind, GroupVersionResource};
