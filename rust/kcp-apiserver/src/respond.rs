@@ -40,6 +40,11 @@ pub fn status(_exchange: &Exchange, status: &Status) -> Response {
     response
 }
 
+/// The body that answers a request whose handling panicked (500).
+pub fn panicked() -> Vec<u8> {
+    Status::internal("the request could not be served; the server's log tells why").to_json()
+}
+
 /// Adds what every response carries: the request's id, cache control, warnings.
 pub fn finish(exchange: &Exchange, mut response: Response) -> Response {
     let headers = response.headers_mut();
