@@ -102,11 +102,7 @@ async fn run<H: Handler>(
                     tokio::task::spawn_blocking(os::trim_memory);
                 }
             }
-            order = ordered.wait_for(Option::is_some) => match order {
-                Ok(limit) => break limit.unwrap_or_default(),
-                // The listener was dropped without a drain.
-                Err(_) => break Duration::ZERO,
-            },
+            order = limit_ordered(&mut ordered) => break order,
         }
     };
     drop(socket);
@@ -121,6 +117,11 @@ async fn run<H: Handler>(
     open.shutdown().await;
     count.send_replace(0);
     Drained { cut }
+}
+
+/// Waits for the order to drain. A listener that is dropped without one gives its connections no time.
+async fn limit_ordered(ordered: &mut watch::Receiver<Option<Duration>>) -> Duration {
+    ordered.wait_for(Option::is_some).await.map_or(Duration::ZERO, |limit| limit.unwrap_or_default())
 }
 
 /// A peer whose machine vanished sends nothing for ever; the operating system finds out.

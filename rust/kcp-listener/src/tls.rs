@@ -85,9 +85,7 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, 
 fn verifier(pem: &[u8], provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem, "client CA")? {
-        roots
-            .add(certificate)
-            .map_err(|error| TlsError(format!("the client CA cannot be used: {error}")))?;
+        roots.add(certificate).map_err(|error| TlsError(format!("the client CA cannot be used: {error}")))?;
     }
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()

@@ -1,0 +1,135 @@
+//! What peers see of a listener, over real sockets.
+
+mod support;
+
+use http_body_util::BodyExt;
+use kcp_listener::{Drained, Limits};
+use rcgen::ExtendedKeyUsagePurpose;
+use std::time::Duration;
+use support::{Authority, start, text};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const SOON: Duration = Duration::from_millis(50);
+const LONG: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn both_protocols_carry_requests_and_bodies() {
+    let running = start(Limits::default(), None).await;
+    let mut http1 = running.http1(None).await;
+    let mut http2 = running.http2().await;
+    assert_eq!(text(http1.send("POST", "/echo", "one").await).await, "one");
+    assert_eq!(text(http2.send("POST", "/echo", "two").await).await, "two");
+}
+
+#[tokio::test]
+async fn a_head_request_gets_the_length_and_no_body_over_both_protocols() {
+    let running = start(Limits::default(), None).await;
+    let answers =
+        [running.http1(None).await.send("HEAD", "/", "").await, running.http2().await.send("HEAD", "/", "").await];
+    for answer in answers {
+        assert_eq!(answer.headers()["content-length"], "5");
+        assert_eq!(text(answer).await, "");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_500_and_spares_the_connection() {
+    let running = start(Limits::default(), None).await;
+    let mut http1 = running.http1(None).await;
+    let mut http2 = running.http2().await;
+    assert_eq!(http1.send("GET", "/panic", "").await.status(), 500);
+    assert_eq!(http2.send("GET", "/panic", "").await.status(), 500);
+    assert_eq!(text(http1.send("GET", "/", "").await).await, "hello");
+    assert_eq!(text(http2.send("GET", "/", "").await).await, "hello");
+}
+
+#[tokio::test]
+async fn client_certificates_are_optional_and_a_foreign_one_is_reported_as_refused() {
+    let ca = Authority::new();
+    let running = start(Limits::default(), Some(&ca)).await;
+    let good = ca.issue(ExtendedKeyUsagePurpose::ClientAuth);
+    let for_serving = ca.issue(ExtendedKeyUsagePurpose::ServerAuth);
+    let foreign = Authority::new().issue(ExtendedKeyUsagePurpose::ClientAuth);
+    for (identity, seen) in
+        [(None, "none"), (Some(&good), "verified"), (Some(&for_serving), "refused"), (Some(&foreign), "refused")]
+    {
+        let mut client = running.http1(identity).await;
+        assert_eq!(text(client.send("GET", "/peer", "").await).await, seen);
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_finish_its_handshake_is_cut() {
+    let running = start(Limits { handshake: SOON, ..Limits::default() }, None).await;
+    let mut stream = tokio::net::TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(&[22, 3, 1]).await.unwrap();
+    let read = tokio::time::timeout(LONG, stream.read(&mut [0; 16])).await.unwrap();
+    assert!(matches!(read, Ok(0) | Err(_)));
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_finish_its_head_is_cut() {
+    let running = start(Limits { head: SOON, ..Limits::default() }, None).await;
+    let mut stream = running.connect(b"http/1.1", None).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: lo").await.unwrap();
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(LONG, stream.read_to_end(&mut rest)).await.unwrap();
+    assert!(read.is_err() || !rest.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_is_an_error_to_the_handler() {
+    let running = start(Limits { body_idle: SOON, ..Limits::default() }, None).await;
+    let mut stream = running.connect(b"http/1.1", None).await;
+    stream.write_all(b"POST /echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nhalf").await.unwrap();
+    let mut first = [0; 12];
+    tokio::time::timeout(LONG, stream.read_exact(&mut first)).await.unwrap().unwrap();
+    assert_eq!(&first, b"HTTP/1.1 408");
+}
+
+#[tokio::test]
+async fn a_head_beyond_the_limit_is_refused() {
+    let running = start(Limits { head_bytes: 16 * 1024, ..Limits::default() }, None).await;
+    let mut stream = running.connect(b"http/1.1", None).await;
+    let long = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx-long: {}\r\n\r\n", "x".repeat(32 * 1024));
+    // The server may answer and close before it has read all of it.
+    let _ = stream.write_all(long.as_bytes()).await;
+    let mut first = [0; 12];
+    tokio::time::timeout(LONG, stream.read_exact(&mut first)).await.unwrap().unwrap();
+    assert_eq!(&first, b"HTTP/1.1 431");
+}
+
+#[tokio::test]
+async fn a_drain_ends_watches_and_idle_connections_at_once() {
+    let running = start(Limits::default(), None).await;
+    let idle = running.http1(None).await;
+    let mut http2 = running.http2().await;
+    let mut watch = http2.send("GET", "/watch", "").await;
+    watch.frame().await.unwrap().unwrap();
+    let address = running.address;
+    let drained = tokio::time::timeout(LONG, running.listener.drain(LONG)).await.unwrap();
+    assert_eq!(drained, Drained { cut: 0 });
+    assert_eq!(text(watch).await, "", "the stream ended without an error");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    drop(idle);
+}
+
+#[tokio::test]
+async fn a_drain_cuts_what_does_not_end_in_time() {
+    let running = start(Limits::default(), None).await;
+    let mut http2 = running.http2().await;
+    let mut stuck = http2.send("GET", "/stuck", "").await;
+    stuck.frame().await.unwrap().unwrap();
+    assert_eq!(running.listener.drain(SOON).await, Drained { cut: 1 });
+}
+
+#[tokio::test]
+async fn a_taken_port_is_an_error() {
+    let running = start(Limits::default(), None).await;
+    let tls = running.authority.issue(ExtendedKeyUsagePurpose::ServerAuth);
+    let tls = kcp_listener::Tls::new(tls.chain.as_bytes(), tls.key.as_bytes(), None).unwrap();
+    let settings = kcp_listener::Settings { address: running.address, tls, limits: Limits::default() };
+    let handler = std::sync::Arc::new(support::Script::default());
+    let error = kcp_listener::Listener::open(settings, handler).await.err().unwrap();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+}
