@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from tests.conformance.exchange import Scenario
-from tests.conformance.scenarios import discovery, statuses
+from tests.conformance.scenarios import (
+    definitions,
+    discovery,
+    instances,
+    refused_objects,
+    reviews,
+    statuses,
+    tables,
+    watches,
+    writes,
+)
 
 SCENARIOS: tuple[Scenario, ...] = (
     *discovery.SCENARIOS,
     *statuses.SCENARIOS,
+    *tables.SCENARIOS,
+    *watches.SCENARIOS,
+    *writes.SCENARIOS,
+    *reviews.SCENARIOS,
+    *definitions.SCENARIOS,
+    *instances.SCENARIOS,
+    *refused_objects.SCENARIOS,
 )

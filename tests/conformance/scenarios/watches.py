@@ -1,0 +1,45 @@
+"""Watches: what is replayed, how selectors cut it, bookmarks, and the error for what is gone."""
+
+from __future__ import annotations
+
+from tests.conformance.exchange import Scenario
+from tests.conformance.scenarios.make import CORE, config_map, delete, get, namespace, patch, post
+
+MAPS = f"{CORE}/namespaces/watched/configmaps"
+SINCE = f"{MAPS}?watch=1&timeoutSeconds=1&resourceVersion={{{{namespace-watched:metadata.resourceVersion}}}}"
+INITIAL = f"{MAPS}?watch=1&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+
+SCENARIOS = (
+    Scenario(
+        "watches",
+        "Watches of configmaps after a create, two patches, a delete and a second create.",
+        (
+            namespace("watched"),
+            post("first", MAPS, {**config_map("first", a="1"), "metadata": {"name": "first", "labels": {"x": "1"}}}),
+            patch("change", f"{MAPS}/first", {"data": {"a": "2"}}),
+            patch("unlabel", f"{MAPS}/first", {"metadata": {"labels": {"x": "2"}}}),
+            patch("nothing", f"{MAPS}/first", {"data": {"a": "2"}}),
+            delete("gone", f"{MAPS}/first"),
+            post("second", MAPS, config_map("second", b="1")),
+        ),
+        (
+            get("from-version", SINCE),
+            get("from-version-labelled", SINCE + "&labelSelector=x%3D1"),
+            get("from-version-one-name", SINCE + "&fieldSelector=metadata.name%3Dfirst"),
+            get("from-now", f"{MAPS}?watch=1&timeoutSeconds=1"),
+            get("from-zero", f"{MAPS}?watch=true&timeoutSeconds=1&resourceVersion=0"),
+            get("bookmark-before-end", f"{MAPS}?watch=1&timeoutSeconds=4&allowWatchBookmarks=true"),
+            get("initial-events", INITIAL + "&allowWatchBookmarks=true"),
+            get("initial-events-without-bookmarks", INITIAL),
+            get(
+                "initial-events-empty",
+                INITIAL.replace("/watched/", "/nowhere/") + "&allowWatchBookmarks=true",
+            ),
+            get("too-old", f"{MAPS}?watch=1&timeoutSeconds=1&resourceVersion=1"),
+            get("future", f"{MAPS}?watch=1&timeoutSeconds=1&resourceVersion=99999999"),
+            get("future-initial", INITIAL + "&allowWatchBookmarks=true&resourceVersion=99999999"),
+            get("deprecated-path", f"{CORE}/watch/namespaces/watched/configmaps?timeoutSeconds=1"),
+            get("object-with-watch", f"{MAPS}/second?watch=1&timeoutSeconds=1"),
+        ),
+    ),
+)
