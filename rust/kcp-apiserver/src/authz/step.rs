@@ -1,0 +1,101 @@
+//! The chain's step: which requests get past, and how the others are refused.
+
+use super::{ADMIN, Attributes, Authorization, BASE, MASTERS};
+use crate::chain::{Next, StepResult};
+use crate::exchange::{Cluster, Exchange, UserInfo};
+use crate::server::ApiServer;
+use kcp_apimachinery::gvk::GroupResource;
+use kcp_apimachinery::status::Status;
+use kcp_storage::BoxFuture;
+
+/// The reason given where somebody has no business in a logical cluster, whether it exists or not.
+const DENIED: &str = "access denied";
+/// Health is answered to everybody.
+const ALWAYS: [&str; 3] = ["/healthz", "/readyz", "/livez"];
+/// The logical cluster whose rules decide who reads the server's own metrics.
+const METRICS: &str = "root";
+
+/// The chain's step: lets the request pass or answers 403. Refusals come before anything tells what exists.
+pub fn allow<'a>(server: &'a ApiServer, exchange: &'a mut Exchange) -> BoxFuture<'a, StepResult> {
+    Box::pin(async move { decide(&server.authorization, exchange).await.map(|()| Next::Continue) })
+}
+
+async fn decide(authorization: &Authorization, exchange: &Exchange) -> Result<(), Status> {
+    let attributes = Attributes::of(exchange);
+    let user = &*exchange.user;
+    if !attributes.is_resource && ALWAYS.contains(&attributes.path) {
+        return Ok(());
+    }
+    let denied = || Err(attributes.forbidden(user, DENIED));
+    match &exchange.cluster {
+        Cluster::None if attributes.is_resource => {
+            if user.is_in(MASTERS) {
+                return Err(Status::internal("no cluster found in the context"));
+            }
+            denied()
+        }
+        Cluster::None => {
+            let cluster = if attributes.path == "/metrics" { METRICS } else { BASE };
+            by_rules(authorization, cluster, user, &attributes).await
+        }
+        Cluster::Wildcard if !is_administrator(user) => denied(),
+        Cluster::Wildcard => {
+            if attributes.is_resource && !matches!(attributes.verb, "list" | "watch") {
+                return Err(not_over_all(&attributes));
+            }
+            Ok(())
+        }
+        // No workspace answers to a path of several words, so only administrators learn that there is none.
+        Cluster::Named(name) if name.is_path() => {
+            if !is_administrator(user) {
+                return denied();
+            }
+            let resource = GroupResource { group: "tenancy.kcp.io".into(), resource: "workspaces".into() };
+            Err(Status::not_found(&resource, name.as_str()))
+        }
+        Cluster::Named(name) => {
+            if user.is_in(MASTERS) {
+                return Ok(());
+            }
+            if !may_enter(authorization, name.as_str(), user).await? {
+                return denied();
+            }
+            by_rules(authorization, name.as_str(), user, &attributes).await
+        }
+    }
+}
+
+/// Whether `user` has business in `cluster` at all. For administrators every name is a logical cluster; the server's
+/// own clusters are closed to everybody but `system:masters`. Whether somebody may enter a cluster that exists is for
+/// its rules to say.
+async fn may_enter(authorization: &Authorization, cluster: &str, user: &UserInfo) -> Result<bool, Status> {
+    if cluster.starts_with("system:") {
+        return Ok(false);
+    }
+    if user.is_in(ADMIN) {
+        return Ok(true);
+    }
+    authorization.exists(cluster).await
+}
+
+async fn by_rules(
+    authorization: &Authorization,
+    cluster: &str,
+    user: &UserInfo,
+    attributes: &Attributes<'_>,
+) -> Result<(), Status> {
+    let decision = authorization.allowed(cluster, user, attributes).await?;
+    if decision.allowed { Ok(()) } else { Err(attributes.forbidden(user, &decision.reason.to_string())) }
+}
+
+/// Whether `user` may see every logical cluster.
+fn is_administrator(user: &UserInfo) -> bool {
+    user.is_in(MASTERS) || user.is_in(ADMIN)
+}
+
+fn not_over_all(attributes: &Attributes<'_>) -> Status {
+    let resource = GroupResource { group: attributes.group.to_owned(), resource: attributes.resource.to_owned() };
+    let status = Status::method_not_supported(&resource, attributes.verb);
+    let message = format!("{} in the `*` logical cluster", status.message);
+    status.with_message(message)
+}
