@@ -8,8 +8,9 @@ use std::task::{Context, Poll};
 /// Why a body broke off.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A request's body as the listener or an embedding hands it over.
-pub type RequestBody = http_body_util::combinators::UnsyncBoxBody<Bytes, BodyError>;
+/// A request's body as the listener or an embedding hands it over. Shareable, so that steps may wait while they borrow
+/// the exchange.
+pub type RequestBody = http_body_util::combinators::BoxBody<Bytes, BodyError>;
 
 /// A response's body.
 pub enum Body {
