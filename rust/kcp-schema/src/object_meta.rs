@@ -178,6 +178,17 @@ impl Structural {
         errors
     }
 
+    /// Errors in embedded resources of a value that stands at `node`: the first of wrong types, else all others.
+    pub(crate) fn embedded_errors_at(&self, value: &Value, node: &Node, at: &At<'_>) -> ErrorList {
+        let mut errors = ErrorList::default();
+        let mut decoded = value.clone();
+        match self.coerce_node(&mut decoded, node, at, Malformed::Refuse, &mut Vec::new()) {
+            Err(error) => errors.push(error),
+            Ok(()) => self.embedded_below(value, node, at, &mut errors),
+        }
+        errors
+    }
+
     fn embedded_below(&self, value: &Value, node: &Node, at: &At<'_>, errors: &mut ErrorList) {
         if !node.has(EMBEDS) {
             return;

@@ -73,6 +73,8 @@ pub(crate) struct Props<'a> {
     pub list_type: Option<&'a str>,
     pub map_type: Option<&'a str>,
     pub validations: Option<&'a Vec<Value>>,
+    /// How many keys are set at all.
+    pub keys: usize,
 }
 
 impl<'a> Props<'a> {
@@ -142,6 +144,7 @@ impl Reader {
             if value.is_null() {
                 continue;
             }
+            props.keys += 1;
             let at = at.child(name);
             let at = &at;
             match name.as_str() {

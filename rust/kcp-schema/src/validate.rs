@@ -4,7 +4,7 @@
 //! only when the first said no.
 
 use crate::fault;
-use crate::structural::{Additional, EMBEDDED, Kind, LISTS, ListType, NULLABLE, Node, Rule, Structural};
+use crate::structural::{Additional, Kind, LISTS, ListType, NULLABLE, Node, Rule, Structural};
 use kcp_apimachinery::field::{Error, ErrorList};
 use kcp_apimachinery::text::{float, quote};
 use serde_json::{Number, Value};
@@ -586,11 +586,6 @@ impl Structural {
                 Some(Old { value, new, schema })
             })
             .collect()
-    }
-
-    /// Whether a node is an embedded resource; the root counts as one elsewhere, never here.
-    pub(crate) fn is_embedded(node: &Node) -> bool {
-        node.has(EMBEDDED)
     }
 }
 

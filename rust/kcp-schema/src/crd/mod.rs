@@ -1,13 +1,23 @@
 //! CustomResourceDefinitions: decoding, defaults, validation, status, and the view used to serve them.
 
+mod columns;
+mod conversion;
+mod defaults;
 mod definition;
+mod printed;
+mod schema;
 mod shapes;
+mod spec;
 mod status;
+mod structure;
+mod warnings;
 
 use crate::shape;
 use serde_json::{Value, json};
 
 pub use definition::{Column, Conversion, Definition, Names, Scale, SelectableField, Version};
+pub use spec::{validate_create, validate_status_update, validate_update};
+pub use warnings::{update_warnings, warnings};
 pub use status::{
     CLEANUP_FINALIZER, condition, decide_status, is_condition_true, names_of, prepare_for_create, prepare_for_update,
     set_condition,

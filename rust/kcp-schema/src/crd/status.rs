@@ -8,7 +8,7 @@ use std::collections::HashSet;
 /// Keeps a CRD until its instances are gone.
 pub const CLEANUP_FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
 
-const APPROVAL: &str = "api-approved.kubernetes.io";
+pub(super) const APPROVAL: &str = "api-approved.kubernetes.io";
 
 /// The name of the version marked as storage version.
 pub(super) fn storage_version(crd: &Value) -> Option<&str> {
