@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::cmp::Ordering;
+use std::fmt;
 
 /// Most values one path may find: `..` and wildcards of hostile paths stop there.
 const MAX_RESULTS: usize = 10_000;
@@ -12,6 +13,13 @@ const MAX_STEPS: usize = 256;
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonPath {
     steps: Box<[Step]>,
+    text: Box<str>,
+}
+
+impl fmt::Display for JsonPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +74,7 @@ impl JsonPath {
         if parser.at < text.len() {
             return Err(parser.unexpected());
         }
-        Ok(JsonPath { steps: steps.into() })
+        Ok(JsonPath { steps: steps.into(), text: text.into() })
     }
 
     /// Everything the path finds, in order; missing keys find nothing.

@@ -4,9 +4,9 @@ use crate::fault;
 use crate::path::At;
 use crate::shape::{self, Field, Print, Shape, Struct};
 use crate::structural::{EMBEDDED, EMBEDS, Node, Structural};
-use kcp_apimachinery::field::{Error, ErrorList};
-use kcp_apimachinery::names;
-use serde_json::{Map, Value};
+use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::{meta, names};
+use serde_json::{Map, Value, json};
 
 const TEXTS: Shape = Shape::List(&Shape::Text, "[]string");
 const TEXT_MAP: Shape = Shape::Map(&Shape::Text, "map[string]string");
@@ -301,62 +301,13 @@ pub(crate) fn validate_resource(map: &Map<String, Value>, at: &At<'_>, errors: &
     }
 }
 
-/// Names, labels, annotations, finalizers and owners of embedded metadata; any path segment is a good name there.
+/// Embedded metadata follows the rules of any other, but its name may be missing and any path segment is a good one.
 fn validate_metadata(metadata: &Value, at: &At<'_>, errors: &mut ErrorList) {
-    let text = |key: &str| metadata.get(key).and_then(Value::as_str).unwrap_or_default();
-    let mut check = |key: &str, value: &str, wrong: Vec<String>| {
-        for detail in wrong {
-            errors.push(fault::invalid_text(&at.child(key), value, &detail));
-        }
-    };
-    if !text("generateName").is_empty() {
-        check("generateName", text("generateName"), names::path_segment_prefix(text("generateName")));
+    let mut object = json!({ "metadata": metadata });
+    if meta::name(&object).is_empty() {
+        meta::set_name(&mut object, "fakename");
     }
-    if !text("name").is_empty() {
-        check("name", text("name"), names::path_segment_name(text("name")));
-    }
-    if !text("namespace").is_empty() {
-        check("namespace", text("namespace"), names::is_dns1123_label(text("namespace")));
-    }
-    let map = |key: &str| metadata.get(key).and_then(Value::as_object);
-    for (key, value) in map("labels").into_iter().flatten() {
-        let labels = at.child("labels");
-        for detail in names::qualified_name(key) {
-            errors.push(fault::invalid_text(&labels, key, &detail));
-        }
-        let value = value.as_str().unwrap_or_default();
-        for detail in names::label_value(value) {
-            errors.push(fault::invalid_text(&labels.key(key), value, &detail));
-        }
-    }
-    let annotations = at.child("annotations");
-    let mut size = 0;
-    for (key, value) in map("annotations").into_iter().flatten() {
-        for detail in names::qualified_name(&key.to_lowercase()) {
-            errors.push(fault::invalid_text(&annotations, key, &detail));
-        }
-        size += key.len() + value.as_str().map_or(0, str::len);
-    }
-    if size > 262_144 {
-        errors.push(fault::too_long(&annotations, 262_144));
-    }
-    let list = |key: &str| metadata.get(key).and_then(Value::as_array);
-    let owners = at.child("ownerReferences");
-    for (index, owner) in list("ownerReferences").into_iter().flatten().enumerate() {
-        for key in ["apiVersion", "kind", "name", "uid"] {
-            let value = owner.get(key).and_then(Value::as_str).unwrap_or_default();
-            if value.is_empty() {
-                let at = owners.index(index);
-                let name = if key == "apiVersion" { "version" } else { key };
-                errors.push(fault::invalid_text(&at.child(name), value, "must not be empty"));
-            }
-        }
-    }
-    let finalizers = at.child("finalizers");
-    for (index, finalizer) in list("finalizers").into_iter().flatten().enumerate() {
-        let value = finalizer.as_str().unwrap_or_default();
-        for detail in names::qualified_name(value) {
-            errors.push(fault::invalid_text(&finalizers.index(index), value, &detail));
-        }
-    }
+    let namespaced = !meta::namespace(&object).is_empty();
+    let path = Path::root(at.to_string());
+    errors.extend(meta::validate_object_meta(&object, namespaced, names::path_name, &path));
 }

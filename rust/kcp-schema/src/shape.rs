@@ -114,9 +114,7 @@ impl Walk<'_> {
             self.stack.push(field.name);
             let result = self.value(&mut value, &field.shape);
             self.here.truncate(mark);
-            if let Err(error) = result {
-                return Err(error);
-            }
+            result?;
             self.stack.pop();
             if field.print != Print::UnlessEmpty || !is_empty(&value, &field.shape) {
                 map.insert(key, value);
@@ -285,7 +283,7 @@ fn bad_base64(text: &str) -> Option<usize> {
     let bad = body.bytes().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')));
     match bad {
         Some(offset) => Some(offset),
-        None if text.len() % 4 != 0 || text.len() - body.len() > 2 => Some(text.len() / 4 * 4),
+        None if !text.len().is_multiple_of(4) || text.len() - body.len() > 2 => Some(text.len() / 4 * 4),
         None => None,
     }
 }

@@ -367,10 +367,8 @@ impl Structural {
                         out.add(plain(path, &format!("must validate all the schemas (allOf){none}")));
                     }
                 }
-                Rule::Not(not) => {
-                    if self.check_new(value, self.node(*not), old, path).is_valid() {
-                        out.add(plain(path, "must not validate the schema (not)"));
-                    }
+                Rule::Not(not) if self.check_new(value, self.node(*not), old, path).is_valid() => {
+                    out.add(plain(path, "must not validate the schema (not)"));
                 }
                 _ => {}
             }
@@ -627,7 +625,7 @@ fn type_failure<'s>(value: &Value, node: &Node, format: Option<&'s str>) -> Opti
     let int_as_float = found == "integer" && kind.contains("number");
     let text_or_list = matches!(value, Value::String(_) | Value::Array(_));
     if let Some(format) = format {
-        if !text_or_list && !(kind.contains(found) || found_format == format || whole_float || int_as_float) {
+        if !(text_or_list || kind.contains(found) || found_format == format || whole_float || int_as_float) {
             return Some((format, found_format));
         }
         if text_or_list && !kind.contains("number") && !kind.contains("integer") {

@@ -33,8 +33,7 @@ pub(super) fn validate_subresources(subresources: Option<&Value>, at: &At<'_>, e
         let at = at.child(name);
         if path.is_empty() {
             errors.push(fault::required(&at, ""));
-        } else if simple_path(path, &at, errors)
-            && !path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'))
+        } else if simple_path(path, &at, errors) && !path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'))
         {
             errors.push(fault::invalid_text(&at, path, &format!("should be a json path under {prefix}")));
         }
@@ -75,12 +74,7 @@ pub(super) fn validate_column(column: &Value, at: &At<'_>, errors: &mut Vec<Erro
     }
 }
 
-pub(super) fn validate_selectable_fields(
-    fields: &[Value],
-    schema: &Props<'_>,
-    at: &At<'_>,
-    errors: &mut Vec<Error>,
-) {
+pub(super) fn validate_selectable_fields(fields: &[Value], schema: &Props<'_>, at: &At<'_>, errors: &mut Vec<Error>) {
     let mut unique = HashSet::new();
     for (index, field) in fields.iter().enumerate() {
         let field_at = at.index(index);

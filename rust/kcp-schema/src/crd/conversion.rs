@@ -94,7 +94,11 @@ fn holds_certificates(bundle: &str) -> bool {
 fn webhook_url(url: &str, at: &At<'_>, errors: &mut Vec<Error>) {
     let form = "; desired format: https://host[/path]";
     if let Some(bad) = url.chars().find(|c| c.is_control() || *c == ' ') {
-        let what = if bad == ' ' { "invalid character \" \" in host name" } else { "net/url: invalid control character in URL" };
+        let what = if bad == ' ' {
+            "invalid character \" \" in host name"
+        } else {
+            "net/url: invalid control character in URL"
+        };
         let quoted = kcp_apimachinery::text::quote(url);
         errors.push(fault::required(at, &format!("url must be a valid URL: parse {quoted}: {what}{form}")));
         return;

@@ -89,9 +89,7 @@ fn metadata_error(default: &Value, steps: &[Step<'_>]) -> Option<String> {
     for (key, text) in [("apiVersion", "validation/v1"), ("kind", "Validation")] {
         resource.entry(key).or_insert_with(|| text.into());
     }
-    if let Err(error) =
-        object_meta::coerce_resource(&mut resource, &At::Root, Malformed::Refuse, &mut Vec::new())
-    {
+    if let Err(error) = object_meta::coerce_resource(&mut resource, &At::Root, Malformed::Refuse, &mut Vec::new()) {
         return Some(error.to_string());
     }
     let mut errors = ErrorList::default();

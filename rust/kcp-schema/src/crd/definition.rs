@@ -1,6 +1,7 @@
 //! A CRD read once into what serving its resources needs.
 
 use super::{flag, is_condition_true, list, text};
+use crate::fault;
 use crate::jsonpath::JsonPath;
 use crate::pool::Pool;
 use crate::structural::Structural;
@@ -48,6 +49,52 @@ pub struct Scale {
     pub status_replicas: JsonPath,
     /// A string under `.spec` or `.status`.
     pub label_selector: Option<JsonPath>,
+}
+
+impl Scale {
+    fn validate_spec(&self, object: &Value, errors: &mut ErrorList) {
+        replicas(&self.spec_replicas, object, errors);
+    }
+
+    fn validate_status(&self, object: &Value, errors: &mut ErrorList) {
+        replicas(&self.status_replicas, object, errors);
+        if let Some(path) = &self.label_selector {
+            let selector = path.first(object).filter(|selector| !selector.is_string());
+            if let Some(selector) = selector {
+                let detail =
+                    format!("{path} accessor error: {selector} is of the type {}, expected string", go_type(selector));
+                errors.push(fault::invalid_text(path, "", &detail));
+            }
+        }
+    }
+}
+
+/// A replica count is a whole number from 0 to 2^31 - 1.
+fn replicas(path: &JsonPath, object: &Value, errors: &mut ErrorList) {
+    let Some(value) = path.first(object) else { return };
+    let Some(count) = value.as_i64() else {
+        let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let detail = format!("{path} accessor error: {shown} is of the type {}, expected int64", go_type(value));
+        errors.push(fault::invalid(path, &0.into(), &detail));
+        return;
+    };
+    if count < 0 {
+        errors.push(fault::invalid(path, value, "should be a non-negative integer"));
+    } else if count > i64::from(i32::MAX) {
+        errors.push(fault::invalid(path, value, "should be less than or equal to 2147483647"));
+    }
+}
+
+fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_i64() => "int64",
+        Value::Number(_) => "float64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
 }
 
 /// A printer column.
@@ -177,6 +224,38 @@ impl Definition {
 }
 
 impl Version {
+    /// Errors of a custom resource in this version, beyond its type and metadata: schema, replica counts, embedded
+    /// resources and lists, in this order. With `old`, what did not change is not an error.
+    pub fn validate(&self, new: &Value, old: Option<&Value>) -> ErrorList {
+        let mut errors = self.schema.validate_schema(new, old);
+        if let Some(scale) = &self.scale {
+            scale.validate_spec(new, &mut errors);
+            scale.validate_status(new, &mut errors);
+        }
+        self.validate_structure(new, old, &mut errors);
+        errors
+    }
+
+    /// Errors of a custom resource that is changed through its status endpoint.
+    pub fn validate_status(&self, new: &Value, old: &Value) -> ErrorList {
+        let mut errors = match new.get("status") {
+            Some(status) => self.schema.validate_status_schema(status, old.get("status")),
+            None => ErrorList::default(),
+        };
+        if let Some(scale) = &self.scale {
+            scale.validate_status(new, &mut errors);
+        }
+        self.validate_structure(new, Some(old), &mut errors);
+        errors
+    }
+
+    fn validate_structure(&self, new: &Value, old: Option<&Value>, errors: &mut ErrorList) {
+        errors.extend(self.schema.validate_embedded(new));
+        if old.is_none_or(|old| self.schema.validate_lists(old).is_empty()) {
+            errors.extend(self.schema.validate_lists(new));
+        }
+    }
+
     fn parse(version: &Value, spec: &Value, group: &str, names: &Names, pool: &Pool) -> Result<Version, ErrorList> {
         let anything = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
         let schema = match version.pointer("/schema/openAPIV3Schema") {

@@ -17,11 +17,11 @@ use serde_json::{Value, json};
 
 pub use definition::{Column, Conversion, Definition, Names, Scale, SelectableField, Version};
 pub use spec::{validate_create, validate_status_update, validate_update};
-pub use warnings::{update_warnings, warnings};
 pub use status::{
     CLEANUP_FINALIZER, condition, decide_status, is_condition_true, names_of, prepare_for_create, prepare_for_update,
     set_condition,
 };
+pub use warnings::{update_warnings, warnings};
 
 /// Decodes a CRD as the API server's types do: unknown fields are dropped and returned as sorted paths, empty optional
 /// fields left out, required ones filled with their zero value. A wrong type is an error in the words of Go's decoder.

@@ -10,8 +10,7 @@ use kcp_apimachinery::field::Error;
 use serde_json::{Value, json};
 
 const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
-const REASONS: [&str; 4] =
-    ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
+const REASONS: [&str; 4] = ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
 /// What a root schema may say when status is a subresource, spelled as messages list it.
 const ROOT_FIELDS: &str = "[Description Type Format Title Maximum ExclusiveMaximum Minimum ExclusiveMinimum MaxLength \
                            MinLength Pattern MaxItems MinItems UniqueItems MultipleOf Required Items Properties \
@@ -81,8 +80,9 @@ fn root_under_status(s: &Props<'_>, at: &At<'_>, errors: &mut Vec<Error>) {
         || s.list_type.is_some()
         || s.map_type.is_some();
     if forbidden {
-        let detail =
-            format!("only {ROOT_FIELDS} fields are allowed at the root of the schema if the status subresource is enabled");
+        let detail = format!(
+            "only {ROOT_FIELDS} fields are allowed at the root of the schema if the status subresource is enabled"
+        );
         errors.push(fault::invalid_printed(at, printed::schema(s), &detail));
     }
 }
@@ -366,11 +366,7 @@ pub(super) struct Found<'s, 'v> {
 }
 
 /// Follows a path of dots and, if allowed, quoted names in brackets through a schema.
-pub(super) fn field_path<'s, 'v>(
-    path: &str,
-    schema: &'s Props<'v>,
-    brackets: bool,
-) -> Result<Found<'s, 'v>, String> {
+pub(super) fn field_path<'s, 'v>(path: &str, schema: &'s Props<'v>, brackets: bool) -> Result<Found<'s, 'v>, String> {
     let mut found = Found { path: String::new(), first: String::new(), schema };
     let mut tokens = tokens(path).into_iter();
     let unexpected_end = || "unexpected end of JSON path".to_owned();

@@ -52,7 +52,8 @@ pub fn validate_update(new: &Value, old: &Value) -> ErrorList {
     validate_spec(spec, &options, &mut errors);
     let at = At::Root.child("spec");
     let names_at = at.child("names");
-    let names = |spec: &Value, key: &str| spec.get("names").map(|names| text(names, key).to_owned()).unwrap_or_default();
+    let names =
+        |spec: &Value, key: &str| spec.get("names").map(|names| text(names, key).to_owned()).unwrap_or_default();
     let mut immutable = |at: &At<'_>, new: &str, old: &str| {
         if new != old {
             errors.push(fault::invalid_text(at, new, "field is immutable"));
@@ -117,9 +118,8 @@ fn validate_spec(spec: &Value, options: &Options, errors: &mut Vec<Error>) {
         }
         validate_version(version, hoisted, &version_at, errors);
     }
-    let printed = |detail: &str| {
-        fault::invalid_printed(&versions_at, printed::versions(spec.get("versions"), hoisted), detail)
-    };
+    let printed =
+        |detail: &str| fault::invalid_printed(&versions_at, printed::versions(spec.get("versions"), hoisted), detail);
     if !unique {
         errors.push(printed("must contain unique version names"));
     }
@@ -273,9 +273,7 @@ fn deprecation(version: &Value, at: &At<'_>, errors: &mut Vec<Error>) {
         wrong("must not be an empty string");
     }
     if let Some((index, _)) = warning.char_indices().find(|(_, c)| !is_printable(*c)) {
-        wrong(&format!(
-            "must only contain printable UTF-8 characters; non-printable character found at index {index}"
-        ));
+        wrong(&format!("must only contain printable UTF-8 characters; non-printable character found at index {index}"));
     }
 }
 

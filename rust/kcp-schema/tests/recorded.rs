@@ -1,0 +1,172 @@
+//! Our answers beside those recorded from a real API server (`tests/conformance/recorded-http/`).
+
+use kcp_apimachinery::field::{ErrorList, Path};
+use kcp_apimachinery::{meta, names};
+use kcp_schema::{DecodeError, Malformed, Pool, crd};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+
+/// Recorded cases that kcp answers otherwise on purpose, or that another crate answers.
+const ELSEWHERE: &[&str] = &[
+    // The group without a name is allowed in kcp.
+    "group-missing",
+];
+
+fn recorded(name: &str) -> Vec<Value> {
+    let path = format!("{}/../../tests/conformance/recorded-http/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let Value::Array(exchanges) = serde_json::from_str::<Value>(&text).unwrap()["exchanges"].take() else {
+        panic!("{path} holds no exchanges")
+    };
+    exchanges
+}
+
+/// What an answer says, as comparable lines.
+fn wanted(exchange: &Value) -> BTreeSet<String> {
+    let body = &exchange["body"];
+    match exchange["status"].as_u64() {
+        Some(422) => body["details"]["causes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|cause| {
+                let text = |key: &str| cause[key].as_str().unwrap_or_default().to_owned();
+                format!("{} {}: {}", text("reason"), text("field"), text("message"))
+            })
+            .collect(),
+        Some(400) => {
+            let message = body["message"].as_str().unwrap_or_default();
+            let what = message.split_once("cannot be handled as a ").map_or(message, |(_, rest)| rest);
+            BTreeSet::from([what.split_once(": ").map_or(what, |(_, what)| what).to_owned()])
+        }
+        _ => BTreeSet::new(),
+    }
+}
+
+fn lines(errors: &ErrorList) -> BTreeSet<String> {
+    errors.iter().map(|error| format!("{} {}: {}", error.ty.reason(), error.field, error.body())).collect()
+}
+
+fn warnings(exchange: &Value) -> BTreeSet<String> {
+    let header = &exchange["headers"]["Warning"];
+    let all =
+        header.as_array().cloned().unwrap_or_else(|| header.as_str().map(|one| vec![json!(one)]).unwrap_or_default());
+    all.iter()
+        .filter_map(Value::as_str)
+        .filter_map(|warning| warning.strip_prefix("299 - \"")?.strip_suffix('"'))
+        .map(|warning| warning.replace("\\\"", "\""))
+        .collect()
+}
+
+struct Report(Vec<String>);
+
+impl Report {
+    fn compare(&mut self, name: &str, what: &str, ours: &BTreeSet<String>, theirs: &BTreeSet<String>) {
+        let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect::<Vec<_>>();
+        for line in only(theirs, ours) {
+            self.0.push(format!("{name}: {what} missing: {line}"));
+        }
+        for line in only(ours, theirs) {
+            self.0.push(format!("{name}: {what} ours:    {line}"));
+        }
+    }
+
+    fn done(self) {
+        assert!(self.0.is_empty(), "\n{}\n", self.0.join("\n"));
+    }
+}
+
+#[test]
+fn crds_are_refused_in_the_words_of_the_api_server() {
+    let mut report = Report(Vec::new());
+    for exchange in recorded("definition-invalid") {
+        let name = exchange["name"].as_str().unwrap();
+        let posted = exchange["request"]["method"] == "POST" && exchange["request"]["body"].is_object();
+        if !posted || ELSEWHERE.contains(&name) {
+            continue;
+        }
+        let mut object = exchange["request"]["body"].clone();
+        let strict = exchange["request"]["path"].as_str().unwrap().contains("fieldValidation=Strict");
+        let (ours, warned) = match crd::decode(&mut object) {
+            Err(error) => (BTreeSet::from([error]), BTreeSet::new()),
+            Ok(unknown) if strict && !unknown.is_empty() => {
+                let all: Vec<String> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
+                (BTreeSet::from([format!("strict decoding error: {}", all.join(", "))]), BTreeSet::new())
+            }
+            Ok(unknown) => {
+                crd::default(&mut object);
+                crd::prepare_for_create(&mut object);
+                let metadata =
+                    meta::validate_object_meta(&object, false, names::subdomain_name, &Path::root("metadata"));
+                let mut ours = lines(&metadata);
+                ours.extend(lines(&crd::validate_create(&object)));
+                let mut warned: BTreeSet<String> = crd::warnings(&object).into_iter().collect();
+                warned.retain(|warning| !warning.contains("not enforced yet"));
+                warned.extend(unknown.iter().map(|path| format!("unknown field \"{path}\"")));
+                (ours, warned)
+            }
+        };
+        // Rules are not compiled, so what is wrong inside them is not found.
+        let mut theirs = wanted(&exchange);
+        theirs.retain(|line| !line.contains("x-kubernetes-validations") || ours.contains(line));
+        report.compare(name, "error", &ours, &theirs);
+        if theirs.is_empty() && ours.is_empty() {
+            report.compare(name, "warning", &warned, &warnings(&exchange));
+        }
+    }
+    report.done();
+}
+
+#[test]
+fn custom_resources_are_refused_in_the_words_of_the_api_server() {
+    let mut definition: Value = serde_json::from_str(include_str!("data/probe-crd.json")).unwrap();
+    crd::decode(&mut definition).unwrap();
+    crd::default(&mut definition);
+    crd::prepare_for_create(&mut definition);
+    assert_eq!(crd::validate_create(&definition), ErrorList::default());
+    crd::decide_status(&mut definition, [].into_iter(), "2026-01-01T00:00:00Z");
+    let definition = crd::Definition::parse(&definition, &Pool::new()).unwrap();
+    let version = definition.served_version("v1").unwrap();
+    let mut report = Report(Vec::new());
+    let mut compared = 0;
+    for exchange in recorded("instance-invalid") {
+        let name = exchange["name"].as_str().unwrap();
+        let path = exchange["request"]["path"].as_str().unwrap();
+        let status = exchange["status"].as_u64().unwrap();
+        if exchange["request"]["method"] != "POST" || !exchange["request"]["body"].is_object() {
+            continue;
+        }
+        if name.starts_with("duplicate") || !path.contains("/probes") {
+            continue;
+        }
+        let mut object = exchange["request"]["body"].clone();
+        compared += 1;
+        let ours = match version.schema.decode(&mut object, Malformed::Refuse) {
+            Err(DecodeError::Malformed(error)) => BTreeSet::from([error]),
+            Err(DecodeError::Field(error)) => BTreeSet::from([error.to_string()]),
+            Ok(unknown) => {
+                let unknown: Vec<String> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
+                if path.contains("fieldValidation=Strict") && !unknown.is_empty() {
+                    BTreeSet::from([format!("strict decoding error: {}", unknown.join(", "))])
+                } else {
+                    let mut warned: BTreeSet<String> = unknown.into_iter().collect();
+                    warned.extend(meta::custom_resource_finalizer_warnings(&object, None));
+                    if status == 201 {
+                        report.compare(name, "warning", &warned, &warnings(&exchange));
+                    }
+                    let metadata =
+                        meta::validate_object_meta(&object, true, names::subdomain_name, &Path::root("metadata"));
+                    let mut ours = lines(&metadata);
+                    // The namespace comes from the URL.
+                    ours.retain(|line| !line.contains(" metadata.namespace"));
+                    ours.extend(lines(&version.validate(&object, None)));
+                    ours
+                }
+            }
+        };
+        report.compare(name, "error", &ours, &wanted(&exchange));
+    }
+    assert!(compared > 80, "only {compared} cases were compared");
+    report.done();
+}
