@@ -62,10 +62,7 @@ impl Path {
     }
 
     fn step(&self, step: Step) -> Self {
-        Self(Some(Arc::new(Node {
-            parent: self.0.clone(),
-            step,
-        })))
+        Self(Some(Arc::new(Node { parent: self.0.clone(), step })))
     }
 }
 
@@ -208,18 +205,8 @@ pub struct Error {
 
 impl Error {
     /// Builds an error from its parts.
-    pub fn new(
-        ty: ErrorType,
-        path: &Path,
-        bad_value: impl Into<BadValue>,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self {
-            ty,
-            field: path.to_string(),
-            bad_value: bad_value.into(),
-            detail: detail.into(),
-        }
+    pub fn new(ty: ErrorType, path: &Path, bad_value: impl Into<BadValue>, detail: impl Into<String>) -> Self {
+        Self { ty, field: path.to_string(), bad_value: bad_value.into(), detail: detail.into() }
     }
 
     /// `Required value[: detail]`
@@ -233,26 +220,14 @@ impl Error {
     }
 
     /// `Invalid value: <value>[: detail]`, for a value of the wrong type.
-    pub fn type_invalid(
-        path: &Path,
-        value: impl Into<BadValue>,
-        detail: impl Into<String>,
-    ) -> Self {
+    pub fn type_invalid(path: &Path, value: impl Into<BadValue>, detail: impl Into<String>) -> Self {
         Self::new(ErrorType::TypeInvalid, path, value, detail)
     }
 
     /// `Unsupported value: <value>: supported values: "a", "b"`, in the order given.
-    pub fn not_supported<S: AsRef<str>>(
-        path: &Path,
-        value: impl Into<BadValue>,
-        supported: &[S],
-    ) -> Self {
+    pub fn not_supported<S: AsRef<str>>(path: &Path, value: impl Into<BadValue>, supported: &[S]) -> Self {
         let quoted: Vec<String> = supported.iter().map(|s| text::quote(s.as_ref())).collect();
-        let detail = if quoted.is_empty() {
-            String::new()
-        } else {
-            format!("supported values: {}", quoted.join(", "))
-        };
+        let detail = if quoted.is_empty() { String::new() } else { format!("supported values: {}", quoted.join(", ")) };
         Self::new(ErrorType::NotSupported, path, value, detail)
     }
 
@@ -274,56 +249,31 @@ impl Error {
     /// `Too long: may not be more than <max> bytes`; the value itself is never repeated.
     pub fn too_long(path: &Path, max: usize) -> Self {
         let unit = if max == 1 { "byte" } else { "bytes" };
-        Self::new(
-            ErrorType::TooLong,
-            path,
-            "<value omitted>",
-            format!("may not be more than {max} {unit}"),
-        )
+        Self::new(ErrorType::TooLong, path, "<value omitted>", format!("may not be more than {max} {unit}"))
     }
 
     /// `Too long: may not be more than <max> characters`; the value itself is never repeated.
     pub fn too_long_characters(path: &Path, max: usize) -> Self {
         let unit = if max == 1 { "character" } else { "characters" };
-        Self::new(
-            ErrorType::TooLong,
-            path,
-            "<value omitted>",
-            format!("may not be more than {max} {unit}"),
-        )
+        Self::new(ErrorType::TooLong, path, "<value omitted>", format!("may not be more than {max} {unit}"))
     }
 
     /// `Too short: must be at least <min> characters`
     pub fn too_short(path: &Path, value: impl Into<BadValue>, min: usize) -> Self {
         let unit = if min == 1 { "character" } else { "characters" };
-        Self::new(
-            ErrorType::TooShort,
-            path,
-            value,
-            format!("must be at least {min} {unit}"),
-        )
+        Self::new(ErrorType::TooShort, path, value, format!("must be at least {min} {unit}"))
     }
 
     /// `Too many: <actual>: must have at most <max> items`
     pub fn too_many(path: &Path, actual: usize, max: usize) -> Self {
         let unit = if max == 1 { "item" } else { "items" };
-        Self::new(
-            ErrorType::TooMany,
-            path,
-            actual,
-            format!("must have at most {max} {unit}"),
-        )
+        Self::new(ErrorType::TooMany, path, actual, format!("must have at most {max} {unit}"))
     }
 
     /// `Too few: <actual>: must have at least <min> items`
     pub fn too_few(path: &Path, actual: usize, min: usize) -> Self {
         let unit = if min == 1 { "item" } else { "items" };
-        Self::new(
-            ErrorType::TooFew,
-            path,
-            actual,
-            format!("must have at least {min} {unit}"),
-        )
+        Self::new(ErrorType::TooFew, path, actual, format!("must have at least {min} {unit}"))
     }
 
     /// `Internal error: detail`
@@ -484,13 +434,7 @@ mod tests {
         for (path, want) in [
             (Path::nil(), "<nil>"),
             (Path::root("spec"), "spec"),
-            (
-                Path::root("spec")
-                    .child("containers")
-                    .index(0)
-                    .child("name"),
-                "spec.containers[0].name",
-            ),
+            (Path::root("spec").child("containers").index(0).child("name"), "spec.containers[0].name"),
             (Path::root("data").key("my.key"), "data[my.key]"),
             (Path::nil().index(3).child("a"), "[3].a"),
         ] {
@@ -504,60 +448,24 @@ mod tests {
         for (error, want) in [
             (Error::required(&p, ""), "f: Required value"),
             (Error::required(&p, "why"), "f: Required value: why"),
-            (
-                Error::invalid(&p, "a\"b", "bad"),
-                r#"f: Invalid value: "a\"b": bad"#,
-            ),
+            (Error::invalid(&p, "a\"b", "bad"), r#"f: Invalid value: "a\"b": bad"#),
             (Error::invalid(&p, -1, "neg"), "f: Invalid value: -1: neg"),
             (Error::invalid(&p, 1e6, ""), "f: Invalid value: 1e+06"),
             (Error::invalid(&p, true, ""), "f: Invalid value: true"),
-            (
-                Error::invalid(&p, Value::Null, "x"),
-                "f: Invalid value: null: x",
-            ),
-            (
-                Error::invalid(&p, json!({"b": 1, "a": "<"}), "x"),
-                r#"f: Invalid value: {"a":"\u003c","b":1}: x"#,
-            ),
-            (
-                Error::invalid(&p, BadValue::Omitted, "x"),
-                "f: Invalid value: x",
-            ),
-            (
-                Error::type_invalid(&p, "s", "must be integer"),
-                r#"f: Invalid value: "s": must be integer"#,
-            ),
-            (
-                Error::not_supported(&p, "x", &["a", "b"]),
-                r#"f: Unsupported value: "x": supported values: "a", "b""#,
-            ),
-            (
-                Error::not_supported::<&str>(&p, "x", &[]),
-                r#"f: Unsupported value: "x""#,
-            ),
+            (Error::invalid(&p, Value::Null, "x"), "f: Invalid value: null: x"),
+            (Error::invalid(&p, json!({"b": 1, "a": "<"}), "x"), r#"f: Invalid value: {"a":"\u003c","b":1}: x"#),
+            (Error::invalid(&p, BadValue::Omitted, "x"), "f: Invalid value: x"),
+            (Error::type_invalid(&p, "s", "must be integer"), r#"f: Invalid value: "s": must be integer"#),
+            (Error::not_supported(&p, "x", &["a", "b"]), r#"f: Unsupported value: "x": supported values: "a", "b""#),
+            (Error::not_supported::<&str>(&p, "x", &[]), r#"f: Unsupported value: "x""#),
             (Error::duplicate(&p, "x"), r#"f: Duplicate value: "x""#),
             (Error::forbidden(&p, "no"), "f: Forbidden: no"),
             (Error::not_found(&p, "x"), r#"f: Not found: "x""#),
-            (
-                Error::too_long(&p, 10),
-                "f: Too long: may not be more than 10 bytes",
-            ),
-            (
-                Error::too_long(&p, 1),
-                "f: Too long: may not be more than 1 byte",
-            ),
-            (
-                Error::too_short(&p, "x", 2),
-                "f: Too short: must be at least 2 characters",
-            ),
-            (
-                Error::too_many(&p, 3, 2),
-                "f: Too many: 3: must have at most 2 items",
-            ),
-            (
-                Error::too_few(&p, 0, 1),
-                "f: Too few: 0: must have at least 1 item",
-            ),
+            (Error::too_long(&p, 10), "f: Too long: may not be more than 10 bytes"),
+            (Error::too_long(&p, 1), "f: Too long: may not be more than 1 byte"),
+            (Error::too_short(&p, "x", 2), "f: Too short: must be at least 2 characters"),
+            (Error::too_many(&p, 3, 2), "f: Too many: 3: must have at most 2 items"),
+            (Error::too_few(&p, 0, 1), "f: Too few: 0: must have at least 1 item"),
             (Error::internal(&p, "oops"), "f: Internal error: oops"),
         ] {
             assert_eq!(error.to_string(), want);
@@ -569,13 +477,7 @@ mod tests {
         let a = Error::required(&Path::root("a"), "");
         let b = Error::required(&Path::root("b"), "");
         assert_eq!(ErrorList::new().aggregate(), None);
-        assert_eq!(
-            ErrorList::from(vec![a.clone(), a.clone()]).to_string(),
-            "a: Required value"
-        );
-        assert_eq!(
-            ErrorList::from(vec![a.clone(), b, a]).to_string(),
-            "[a: Required value, b: Required value]"
-        );
+        assert_eq!(ErrorList::from(vec![a.clone(), a.clone()]).to_string(), "a: Required value");
+        assert_eq!(ErrorList::from(vec![a.clone(), b, a]).to_string(), "[a: Required value, b: Required value]");
     }
 }

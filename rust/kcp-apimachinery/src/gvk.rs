@@ -54,10 +54,7 @@ pub struct GroupResource {
 impl GroupVersion {
     /// Builds a group and version from their parts.
     pub fn new(group: impl Into<String>, version: impl Into<String>) -> Self {
-        Self {
-            group: group.into(),
-            version: version.into(),
-        }
+        Self { group: group.into(), version: version.into() }
     }
 
     /// Reads the `apiVersion` of an object: `v1` or `apps/v1`.
@@ -79,45 +76,26 @@ impl GroupVersion {
 
     /// The kind `kind` in this group and version.
     pub fn with_kind(&self, kind: impl Into<String>) -> GroupVersionKind {
-        GroupVersionKind {
-            group: self.group.clone(),
-            version: self.version.clone(),
-            kind: kind.into(),
-        }
+        GroupVersionKind { group: self.group.clone(), version: self.version.clone(), kind: kind.into() }
     }
 
     /// The resource `resource` in this group and version.
     pub fn with_resource(&self, resource: impl Into<String>) -> GroupVersionResource {
-        GroupVersionResource {
-            group: self.group.clone(),
-            version: self.version.clone(),
-            resource: resource.into(),
-        }
+        GroupVersionResource { group: self.group.clone(), version: self.version.clone(), resource: resource.into() }
     }
 }
 
 impl GroupKind {
     /// Builds a group and kind from their parts.
     pub fn new(group: impl Into<String>, kind: impl Into<String>) -> Self {
-        Self {
-            group: group.into(),
-            kind: kind.into(),
-        }
+        Self { group: group.into(), kind: kind.into() }
     }
 }
 
 impl GroupVersionKind {
     /// Builds a group, version and kind from their parts.
-    pub fn new(
-        group: impl Into<String>,
-        version: impl Into<String>,
-        kind: impl Into<String>,
-    ) -> Self {
-        Self {
-            group: group.into(),
-            version: version.into(),
-            kind: kind.into(),
-        }
+    pub fn new(group: impl Into<String>, version: impl Into<String>, kind: impl Into<String>) -> Self {
+        Self { group: group.into(), version: version.into(), kind: kind.into() }
     }
 
     /// Group and version alone; its text is the `apiVersion` of such objects.
@@ -133,16 +111,8 @@ impl GroupVersionKind {
 
 impl GroupVersionResource {
     /// Builds a group, version and resource from their parts.
-    pub fn new(
-        group: impl Into<String>,
-        version: impl Into<String>,
-        resource: impl Into<String>,
-    ) -> Self {
-        Self {
-            group: group.into(),
-            version: version.into(),
-            resource: resource.into(),
-        }
+    pub fn new(group: impl Into<String>, version: impl Into<String>, resource: impl Into<String>) -> Self {
+        Self { group: group.into(), version: version.into(), resource: resource.into() }
     }
 
     /// Group and version alone.
@@ -159,10 +129,7 @@ impl GroupVersionResource {
 impl GroupResource {
     /// Builds a group and resource from their parts.
     pub fn new(group: impl Into<String>, resource: impl Into<String>) -> Self {
-        Self {
-            group: group.into(),
-            resource: resource.into(),
-        }
+        Self { group: group.into(), resource: resource.into() }
     }
 
     /// Reads `resource` or `resource.group`, the form that error messages and CRD names use.
@@ -181,21 +148,13 @@ impl GroupResource {
 
 impl fmt::Display for GroupVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.group.is_empty() {
-            f.write_str(&self.version)
-        } else {
-            write!(f, "{}/{}", self.group, self.version)
-        }
+        if self.group.is_empty() { f.write_str(&self.version) } else { write!(f, "{}/{}", self.group, self.version) }
     }
 }
 
 impl fmt::Display for GroupKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.group.is_empty() {
-            f.write_str(&self.kind)
-        } else {
-            write!(f, "{}.{}", self.kind, self.group)
-        }
+        if self.group.is_empty() { f.write_str(&self.kind) } else { write!(f, "{}.{}", self.kind, self.group) }
     }
 }
 
@@ -207,21 +166,13 @@ impl fmt::Display for GroupVersionKind {
 
 impl fmt::Display for GroupVersionResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}/{}, Resource={}",
-            self.group, self.version, self.resource
-        )
+        write!(f, "{}/{}, Resource={}", self.group, self.version, self.resource)
     }
 }
 
 impl fmt::Display for GroupResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.group.is_empty() {
-            f.write_str(&self.resource)
-        } else {
-            write!(f, "{}.{}", self.resource, self.group)
-        }
+        if self.group.is_empty() { f.write_str(&self.resource) } else { write!(f, "{}.{}", self.resource, self.group) }
     }
 }
 
@@ -233,19 +184,11 @@ mod tests {
     fn api_versions_are_read_as_group_and_version() {
         for (name, text, want) in [
             ("core", "v1", Ok(GroupVersion::new("", "v1"))),
-            (
-                "named group",
-                "apps/v1",
-                Ok(GroupVersion::new("apps", "v1")),
-            ),
+            ("named group", "apps/v1", Ok(GroupVersion::new("apps", "v1"))),
             ("empty", "", Ok(GroupVersion::default())),
             ("lone slash", "/", Ok(GroupVersion::default())),
             ("no version", "apps/", Ok(GroupVersion::new("apps", ""))),
-            (
-                "two slashes",
-                "a/b/c",
-                Err("unexpected GroupVersion string: a/b/c".to_owned()),
-            ),
+            ("two slashes", "a/b/c", Err("unexpected GroupVersion string: a/b/c".to_owned())),
         ] {
             assert_eq!(GroupVersion::parse(text), want, "{name}");
         }
@@ -260,13 +203,7 @@ mod tests {
             GroupResource::parse("roles.rbac.authorization.k8s.io").to_string(),
             "roles.rbac.authorization.k8s.io"
         );
-        assert_eq!(
-            GroupVersionKind::new("", "v1", "Event").to_string(),
-            "/v1, Kind=Event"
-        );
-        assert_eq!(
-            GroupKind::new("apps", "Deployment").to_string(),
-            "Deployment.apps"
-        );
+        assert_eq!(GroupVersionKind::new("", "v1", "Event").to_string(), "/v1, Kind=Event");
+        assert_eq!(GroupKind::new("apps", "Deployment").to_string(), "Deployment.apps");
     }
 }

@@ -59,12 +59,7 @@ fn spans(text: &[u8], first: fn(u8) -> bool, middle: fn(u8) -> bool, last: fn(u8
 }
 
 fn label_shape(text: &[u8]) -> bool {
-    spans(
-        text,
-        is_lower_alnum,
-        |b| is_lower_alnum(b) || b == b'-',
-        is_lower_alnum,
-    )
+    spans(text, is_lower_alnum, |b| is_lower_alnum(b) || b == b'-', is_lower_alnum)
 }
 
 fn subdomain_shape(text: &str) -> bool {
@@ -128,12 +123,7 @@ pub fn is_dns1035_label(value: &str) -> Vec<String> {
     if value.len() > LABEL_MAX {
         errors.push(too_long(LABEL_MAX, "characters"));
     }
-    if !spans(
-        value.as_bytes(),
-        |b| b.is_ascii_lowercase(),
-        |b| is_lower_alnum(b) || b == b'-',
-        is_lower_alnum,
-    ) {
+    if !spans(value.as_bytes(), |b| b.is_ascii_lowercase(), |b| is_lower_alnum(b) || b == b'-', is_lower_alnum) {
         errors.push(regex_error(
             "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic \
              character, and end with an alphanumeric character",
@@ -154,11 +144,7 @@ pub fn path_segment_name(value: &str) -> Vec<String> {
 
 /// The beginning of a name that has to be one segment of a path.
 pub fn path_segment_prefix(value: &str) -> Vec<String> {
-    ["/", "%"]
-        .into_iter()
-        .filter(|c| value.contains(c))
-        .map(|c| format!("may not contain '{c}'"))
-        .collect()
+    ["/", "%"].into_iter().filter(|c| value.contains(c)).map(|c| format!("may not contain '{c}'")).collect()
 }
 
 /// A key of a ConfigMap's or Secret's data.
@@ -202,11 +188,7 @@ pub fn qualified_name(value: &str) -> Vec<String> {
             if prefix.is_empty() {
                 errors.push("prefix part must be non-empty".to_owned());
             } else {
-                errors.extend(
-                    subdomain_complaints(prefix, "bytes")
-                        .into_iter()
-                        .map(|e| format!("prefix part {e}")),
-                );
+                errors.extend(subdomain_complaints(prefix, "bytes").into_iter().map(|e| format!("prefix part {e}")));
             }
             name
         }
@@ -217,10 +199,7 @@ pub fn qualified_name(value: &str) -> Vec<String> {
         errors.push(format!("name part {}", too_long(LABEL_MAX, "bytes")));
     }
     if !qualified_shape(name) {
-        errors.push(format!(
-            "name part {}",
-            regex_error(MESSAGE, QUALIFIED_RE, EXAMPLES)
-        ));
+        errors.push(format!("name part {}", regex_error(MESSAGE, QUALIFIED_RE, EXAMPLES)));
     }
     errors
 }
@@ -259,19 +238,13 @@ pub fn dns1035_name(name: &str, prefix: bool) -> Vec<String> {
 
 /// [`NameFn`] of path segments.
 pub fn path_name(name: &str, prefix: bool) -> Vec<String> {
-    if prefix {
-        path_segment_prefix(name)
-    } else {
-        path_segment_name(name)
-    }
+    if prefix { path_segment_prefix(name) } else { path_segment_name(name) }
 }
 
 /// A prefix may end in a dash, because characters follow: check it with the dash and the character before it replaced.
 fn masked(name: &str, prefix: bool, check: fn(&str) -> Vec<String>) -> Vec<String> {
     match name.as_bytes() {
-        [kept @ .., last, b'-'] if prefix && last.is_ascii() => {
-            check(&format!("{}a", &name[..kept.len()]))
-        }
+        [kept @ .., last, b'-'] if prefix && last.is_ascii() => check(&format!("{}a", &name[..kept.len()])),
         _ => check(name),
     }
 }
@@ -299,10 +272,7 @@ impl LogicalClusterName {
     /// `a-z`, `0-9` and `-`, or when the whole is longer than [`CLUSTER_PATH_MAX`].
     pub fn parse(text: &str) -> Result<Self, InvalidClusterName> {
         let legal = text.len() <= CLUSTER_PATH_MAX
-            && text
-                .as_bytes()
-                .split(|b| *b == b':')
-                .all(|word| word.len() <= LABEL_MAX && label_shape(word));
+            && text.as_bytes().split(|b| *b == b':').all(|word| word.len() <= LABEL_MAX && label_shape(word));
         if legal {
             return Ok(Self(Arc::from(text)));
         }
@@ -330,9 +300,7 @@ impl LogicalClusterName {
         if !self.is_path() {
             return None;
         }
-        self.0
-            .rsplit_once(':')
-            .map(|(parent, name)| (Self(Arc::from(parent)), name))
+        self.0.rsplit_once(':').map(|(parent, name)| (Self(Arc::from(parent)), name))
     }
 }
 
@@ -373,15 +341,10 @@ mod tests {
         for good in ["a", "a.b", "1-2.c", &long(253)] {
             assert!(is_dns1123_subdomain(good).is_empty(), "{good}");
         }
-        for bad in [
-            "", "A", "a_b", "-a", "a-", "a..b", ".a", "a.", "a/b", "é", "a\0",
-        ] {
+        for bad in ["", "A", "a_b", "-a", "a-", "a..b", ".a", "a.", "a/b", "é", "a\0"] {
             assert_eq!(is_dns1123_subdomain(bad), [SUBDOMAIN], "{bad:?}");
         }
-        assert_eq!(
-            is_dns1123_subdomain(&long(254)),
-            ["must be no more than 253 characters"]
-        );
+        assert_eq!(is_dns1123_subdomain(&long(254)), ["must be no more than 253 characters"]);
     }
 
     #[test]
@@ -389,10 +352,7 @@ mod tests {
         assert!(is_dns1123_label("my-name").is_empty());
         assert_eq!(is_dns1123_label("a.b"), ["must not contain dots"]);
         assert_eq!(is_dns1123_label("A"), [LABEL]);
-        assert_eq!(
-            is_dns1123_label(&long(64)),
-            ["must be no more than 63 characters"]
-        );
+        assert_eq!(is_dns1123_label(&long(64)), ["must be no more than 63 characters"]);
         assert!(is_dns1035_label("v1").is_empty());
         assert_eq!(is_dns1035_label("1v").len(), 1);
     }
@@ -401,10 +361,7 @@ mod tests {
     fn path_segments_are_checked() {
         assert!(path_segment_name("system:node").is_empty());
         assert_eq!(path_segment_name("."), ["may not be '.'"]);
-        assert_eq!(
-            path_segment_name("a/b%c"),
-            ["may not contain '/'", "may not contain '%'"]
-        );
+        assert_eq!(path_segment_name("a/b%c"), ["may not contain '/'", "may not contain '%'"]);
         assert!(path_name("..", true).is_empty());
     }
 
@@ -422,16 +379,11 @@ mod tests {
         assert_eq!(qualified_name("a b"), [KEY]);
         assert_eq!(qualified_name("/a"), ["prefix part must be non-empty"]);
         assert_eq!(qualified_name("a/"), ["name part must be non-empty", KEY]);
-        assert_eq!(
-            qualified_name(&long(64)),
-            ["name part must be no more than 63 bytes"]
-        );
+        assert_eq!(qualified_name(&long(64)), ["name part must be no more than 63 bytes"]);
         assert!(qualified_name("a/b/c")[0].starts_with("a valid label key must consist of"));
         assert_eq!(qualified_name("A/b"), [format!("prefix part {SUBDOMAIN}")]);
         assert!(label_value("").is_empty());
-        assert!(
-            label_value("-a")[0].starts_with("a valid label must be an empty string or consist of")
-        );
+        assert!(label_value("-a")[0].starts_with("a valid label must be an empty string or consist of"));
     }
 
     #[test]
@@ -444,39 +396,18 @@ mod tests {
 
     #[test]
     fn cluster_names_are_words_joined_by_colons() {
-        for good in [
-            "root",
-            "r",
-            "system:admin",
-            "root:org:team",
-            "1ab-c",
-            "system:bound-crds",
-        ] {
+        for good in ["root", "r", "system:admin", "root:org:team", "1ab-c", "system:bound-crds"] {
             assert_eq!(LogicalClusterName::parse(good).expect(good).as_str(), good);
         }
-        for bad in [
-            "", "*", "a:", ":a", "a::b", "A", "a/b", "..", "a%2fb", "a\0", "é", "-a", "a-",
-            "system:",
-        ] {
+        for bad in ["", "*", "a:", ":a", "a::b", "A", "a/b", "..", "a%2fb", "a\0", "é", "-a", "a-", "system:"] {
             assert!(LogicalClusterName::parse(bad).is_err(), "{bad:?}");
         }
         assert!(LogicalClusterName::parse(&long(64)).is_err());
         assert!(LogicalClusterName::parse(&"a:".repeat(2000)).is_err());
         let error = LogicalClusterName::parse("A").expect_err("upper case");
-        assert_eq!(
-            error.to_string(),
-            r#"invalid cluster: "A" does not match the regex"#
-        );
+        assert_eq!(error.to_string(), r#"invalid cluster: "A" does not match the regex"#);
         let path = LogicalClusterName::parse("root:a:b").expect("a path");
-        assert_eq!(
-            path.split_last().map(|(p, n)| (p.to_string(), n)),
-            Some(("root:a".to_owned(), "b"))
-        );
-        assert!(
-            LogicalClusterName::parse("system:admin")
-                .expect("a name")
-                .split_last()
-                .is_none()
-        );
+        assert_eq!(path.split_last().map(|(p, n)| (p.to_string(), n)), Some(("root:a".to_owned(), "b")));
+        assert!(LogicalClusterName::parse("system:admin").expect("a name").split_last().is_none());
     }
 }

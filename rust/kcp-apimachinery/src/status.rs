@@ -117,10 +117,7 @@ impl Reason {
 
     /// Reads a reason from the wire; one that is not known becomes [`Reason::Unknown`].
     pub fn parse(text: &str) -> Self {
-        Self::ALL
-            .into_iter()
-            .find(|r| r.as_str() == text)
-            .unwrap_or_default()
+        Self::ALL.into_iter().find(|r| r.as_str() == text).unwrap_or_default()
     }
 
     /// The HTTP code that goes with the reason.
@@ -287,11 +284,7 @@ impl Status {
         message: impl Into<String>,
         field: impl Into<String>,
     ) -> Self {
-        let cause = Cause {
-            reason: reason.into(),
-            message: message.into(),
-            field: field.into(),
-        };
+        let cause = Cause { reason: reason.into(), message: message.into(), field: field.into() };
         self.details.get_or_insert_default().causes.push(cause);
         self
     }
@@ -341,20 +334,14 @@ impl Status {
 
     /// 404 for a path that leads nowhere: no such group, version, resource or subresource.
     pub fn not_found_route() -> Self {
-        Self::failure(
-            Reason::NotFound,
-            "the server could not find the requested resource",
-        )
-        .with_details(Details::default())
+        Self::failure(Reason::NotFound, "the server could not find the requested resource")
+            .with_details(Details::default())
     }
 
     /// 405 for a method that a path does not have.
     pub fn method_not_allowed() -> Self {
-        Self::failure(
-            Reason::MethodNotAllowed,
-            "the server does not allow this method on the requested resource",
-        )
-        .with_details(Details::default())
+        Self::failure(Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
+            .with_details(Details::default())
     }
 
     /// 405 `<action> is not supported on resources of kind "<res>"`.
@@ -366,19 +353,15 @@ impl Status {
 
     /// 406 listing the media types that can be produced.
     pub fn not_acceptable<S: AsRef<str>>(types: &[S]) -> Self {
-        let message = format!(
-            "only the following media types are accepted: {}",
-            join(types)
-        );
+        let message = format!("only the following media types are accepted: {}", join(types));
         Self::failure(Reason::NotAcceptable, message)
     }
 
     /// 415 listing the media types that are understood.
     pub fn unsupported_media_type<S: AsRef<str>>(types: &[S]) -> Self {
         let types = join(types);
-        let message = format!(
-            "the body of the request was in an unknown format - accepted media types include: {types}"
-        );
+        let message =
+            format!("the body of the request was in an unknown format - accepted media types include: {types}");
         Self::failure(Reason::UnsupportedMediaType, message)
     }
 
@@ -389,26 +372,17 @@ impl Status {
     }
 
     /// 409 when no free name was found for a `generateName`; clients try again.
-    pub fn generate_name_conflict(
-        resource: &GroupResource,
-        name: &str,
-        retry_after_seconds: u32,
-    ) -> Self {
+    pub fn generate_name_conflict(resource: &GroupResource, name: &str, retry_after_seconds: u32) -> Self {
         let name_quoted = text::quote(name);
         let message = format!(
             "{resource} {name_quoted} already exists, the server was not able to generate a unique name for the object"
         );
-        Self::failure(Reason::AlreadyExists, message)
-            .about(resource, name)
-            .retry_after(retry_after_seconds)
+        Self::failure(Reason::AlreadyExists, message).about(resource, name).retry_after(retry_after_seconds)
     }
 
     /// 409 `Operation cannot be fulfilled on <res> "<name>": <err>`.
     pub fn conflict(resource: &GroupResource, name: &str, error: impl fmt::Display) -> Self {
-        let message = format!(
-            "Operation cannot be fulfilled on {resource} {}: {error}",
-            text::quote(name)
-        );
+        let message = format!("Operation cannot be fulfilled on {resource} {}: {error}", text::quote(name));
         Self::failure(Reason::Conflict, message).about(resource, name)
     }
 
@@ -423,10 +397,7 @@ impl Status {
 
     /// 409 of server-side apply: one cause for each field that others own.
     pub fn apply_conflict(causes: Vec<Cause>, message: impl Into<String>) -> Self {
-        Self::failure(Reason::Conflict, message).with_details(Details {
-            causes,
-            ..Details::default()
-        })
+        Self::failure(Reason::Conflict, message).with_details(Details { causes, ..Details::default() })
     }
 
     /// 410: the revision asked for is no longer kept; clients list again.
@@ -446,10 +417,7 @@ impl Status {
 
     /// 413 `Request entity too large: <text>`.
     pub fn request_entity_too_large(text: impl fmt::Display) -> Self {
-        Self::failure(
-            Reason::RequestEntityTooLarge,
-            format!("Request entity too large: {text}"),
-        )
+        Self::failure(Reason::RequestEntityTooLarge, format!("Request entity too large: {text}"))
     }
 
     /// 422 `<Kind>[.<group>] "<name>" is invalid: …` with one cause for each error.
@@ -461,11 +429,7 @@ impl Status {
         }
         let causes = errors
             .iter()
-            .map(|e| Cause {
-                reason: e.ty.reason().to_owned(),
-                message: e.body(),
-                field: e.field.clone(),
-            })
+            .map(|e| Cause { reason: e.ty.reason().to_owned(), message: e.body(), field: e.field.clone() })
             .collect();
         Self::failure(Reason::Invalid, message).with_details(Details {
             name: name.to_owned(),
@@ -478,11 +442,8 @@ impl Status {
 
     /// 422 for a patch that cannot be applied, without telling why.
     pub fn unprocessable() -> Self {
-        Self::failure(
-            Reason::Invalid,
-            "the server rejected our request due to an error in our request",
-        )
-        .with_details(Details::default())
+        Self::failure(Reason::Invalid, "the server rejected our request due to an error in our request")
+            .with_details(Details::default())
     }
 
     /// 429 with this message.
@@ -495,26 +456,16 @@ impl Status {
     /// 500 `Internal error occurred: <err>`, the error again as cause.
     pub fn internal(error: impl fmt::Display) -> Self {
         let error = error.to_string();
-        Self::failure(
-            Reason::InternalError,
-            format!("Internal error occurred: {error}"),
-        )
-        .with_cause("", error, "")
+        Self::failure(Reason::InternalError, format!("Internal error occurred: {error}")).with_cause("", error, "")
     }
 
     /// 500 for an operation that could not be completed now.
-    pub fn server_timeout(
-        resource: &GroupResource,
-        operation: &str,
-        retry_after_seconds: u32,
-    ) -> Self {
+    pub fn server_timeout(resource: &GroupResource, operation: &str, retry_after_seconds: u32) -> Self {
         let message = format!(
             "The {operation} operation against {resource} could not be completed at this time, please try again."
         );
         // Kubernetes puts the operation where other reasons have the object's name.
-        Self::failure(Reason::ServerTimeout, message)
-            .about(resource, operation)
-            .retry_after(retry_after_seconds)
+        Self::failure(Reason::ServerTimeout, message).about(resource, operation).retry_after(retry_after_seconds)
     }
 
     /// 503 with this message.
@@ -532,19 +483,12 @@ impl Status {
     /// 504 for a revision that does not exist yet; client-go falls back to a plain list when it sees the cause.
     pub fn too_large_resource_version(wanted: u64, current: u64, retry_after_seconds: u32) -> Self {
         let text = format!("Too large resource version: {wanted}, current: {current}");
-        Self::timeout(text, retry_after_seconds).with_cause(
-            "ResourceVersionTooLarge",
-            "Too large resource version",
-            "",
-        )
+        Self::timeout(text, retry_after_seconds).with_cause("ResourceVersionTooLarge", "Too large resource version", "")
     }
 
     /// A failure with a code of its own, an empty reason and no details, as Kubernetes answers errors it does not know.
     pub fn generic(code: u16, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            ..Self::failure(Reason::Unknown, message)
-        }
+        Self { code, ..Self::failure(Reason::Unknown, message) }
     }
 
     /// 200 for a deletion that left nothing behind.
@@ -581,9 +525,7 @@ impl Status {
 
     /// Whether a cause with this reason is given.
     pub fn has_cause(&self, reason: &str) -> bool {
-        self.details
-            .as_ref()
-            .is_some_and(|d| d.causes.iter().any(|c| c.reason == reason))
+        self.details.as_ref().is_some_and(|d| d.causes.iter().any(|c| c.reason == reason))
     }
 
     /// Whether this tells of success.
@@ -681,9 +623,7 @@ impl Status {
         Wire {
             kind: "Status".to_owned(),
             api_version: "v1".to_owned(),
-            metadata: WireMetadata {
-                continue_token: self.continue_token.clone(),
-            },
+            metadata: WireMetadata { continue_token: self.continue_token.clone() },
             status: Some(self.status),
             message: self.message.clone(),
             reason: self.reason,
@@ -694,11 +634,7 @@ impl Status {
 }
 
 fn join<S: AsRef<str>>(items: &[S]) -> String {
-    items
-        .iter()
-        .map(AsRef::as_ref)
-        .collect::<Vec<_>>()
-        .join(", ")
+    items.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for Status {
@@ -723,10 +659,7 @@ mod tests {
         let cm = GroupResource::new("", "configmaps");
         let role = GroupResource::new("rbac.authorization.k8s.io", "roles");
         for (status, want) in [
-            (
-                Status::unauthorized(),
-                r#""message":"Unauthorized","reason":"Unauthorized","code":401}"#,
-            ),
+            (Status::unauthorized(), r#""message":"Unauthorized","reason":"Unauthorized","code":401}"#),
             (
                 Status::not_found(&cm, "x"),
                 r#""message":"configmaps \"x\" not found","reason":"NotFound","details":{"name":"x","kind":"configmaps"},"code":404}"#,
@@ -751,10 +684,7 @@ mod tests {
                 Status::forbidden(&GroupResource::default(), "", "no"),
                 r#""message":"forbidden: no","reason":"Forbidden","details":{},"code":403}"#,
             ),
-            (
-                Status::generic(500, "boom"),
-                r#""message":"boom","code":500}"#,
-            ),
+            (Status::generic(500, "boom"), r#""message":"boom","code":500}"#),
             (
                 Status::internal("boom"),
                 r#""message":"Internal error occurred: boom","reason":"InternalError","details":{"causes":[{"message":"boom"}]},"code":500}"#,
@@ -774,21 +704,15 @@ mod tests {
         ] {
             assert_eq!(
                 body(&status),
-                format!(
-                    r#"{{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Failure",{want}"#
-                )
+                format!(r#"{{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Failure",{want}"#)
             );
         }
     }
 
     #[test]
     fn success_has_details_and_no_code_of_its_own() {
-        let details = Details {
-            name: "x".to_owned(),
-            kind: "configmaps".to_owned(),
-            uid: "u".to_owned(),
-            ..Details::default()
-        };
+        let details =
+            Details { name: "x".to_owned(), kind: "configmaps".to_owned(), uid: "u".to_owned(), ..Details::default() };
         let status = Status::success(details);
         assert_eq!(
             body(&status),
@@ -803,10 +727,7 @@ mod tests {
         errors.push(Error::required(&Path::root("a"), ""));
         errors.push(Error::invalid(&Path::root("b"), "x", "bad"));
         let status = Status::invalid(&GroupKind::new("g.io", "Foo"), "n", &errors);
-        assert_eq!(
-            status.message,
-            r#"Foo.g.io "n" is invalid: [a: Required value, b: Invalid value: "x": bad]"#
-        );
+        assert_eq!(status.message, r#"Foo.g.io "n" is invalid: [a: Required value, b: Invalid value: "x": bad]"#);
         let details = status.details.expect("details");
         assert_eq!(
             details.causes[1],
@@ -825,10 +746,7 @@ mod tests {
         status.continue_token = Some("t".to_owned());
         assert!(body(&status).contains(r#""metadata":{"continue":"t"}"#));
         assert_eq!(Status::from_json(&status.to_json()), Some(status));
-        assert_eq!(
-            Status::from_json(br#"{"kind":"Pod","apiVersion":"v1"}"#),
-            None
-        );
+        assert_eq!(Status::from_json(br#"{"kind":"Pod","apiVersion":"v1"}"#), None);
         for reason in Reason::ALL {
             assert_eq!(Reason::parse(reason.as_str()), reason);
         }
@@ -837,13 +755,7 @@ mod tests {
     #[test]
     fn predicates_trust_the_code_only_without_a_reason() {
         assert!(Status::generic(404, "x").is_not_found());
-        assert!(
-            !Status {
-                code: 404,
-                ..Status::bad_request("x")
-            }
-            .is_not_found()
-        );
+        assert!(!Status { code: 404, ..Status::bad_request("x") }.is_not_found());
         assert!(Status::too_large_resource_version(2, 1, 1).is_too_large_resource_version());
         assert!(Status::gone("x").is_expired());
     }

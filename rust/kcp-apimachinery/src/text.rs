@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Quotes a string as Go's `%q` does: printable characters stay, everything else becomes an escape.
 pub fn quote(text: &str) -> String {
@@ -53,6 +53,29 @@ pub fn go_string_slice<S: AsRef<str>>(items: &[S]) -> String {
     }
     out.push('}');
     out
+}
+
+/// Prints a value as Go's `%v` does: `map[a:1 b:[x y]]`, strings unquoted.
+pub fn go_value(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(s) => s.clone(),
+        Value::Number(n) if n.is_f64() => float(n.as_f64().unwrap_or_default()),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Array(items) => go_list(items),
+        Value::Object(map) => go_map(map),
+    }
+}
+
+/// Prints a list as Go's `%v` does.
+pub fn go_list(items: &[Value]) -> String {
+    format!("[{}]", items.iter().map(go_value).collect::<Vec<_>>().join(" "))
+}
+
+/// Prints a map as Go's `%v` does.
+pub fn go_map(map: &Map<String, Value>) -> String {
+    let entries: Vec<String> = map.iter().map(|(key, value)| format!("{key}:{}", go_value(value))).collect();
+    format!("map[{}]", entries.join(" "))
 }
 
 /// Prints a floating-point number as Go's `%v` does: `1.5`, `1e+06`, `1e-05`.
@@ -129,9 +152,7 @@ pub fn write_json_string(out: &mut String, text: &str) {
             '\t' => out.push_str("\\t"),
             '\x08' => out.push_str("\\b"),
             '\x0c' => out.push_str("\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                push(out, format_args!("\\u{:04x}", u32::from(c)))
-            }
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => push(out, format_args!("\\u{:04x}", u32::from(c))),
             c if u32::from(c) < 0x20 => push(out, format_args!("\\u{:04x}", u32::from(c))),
             c => out.push(c),
         }
@@ -146,11 +167,7 @@ fn json_float(value: f64) -> String {
         let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
         let exponent: i32 = exponent.parse().unwrap_or(0);
         // JSON in Go writes e-9, not e-09, but keeps the plus sign.
-        return if exponent < 0 {
-            format!("{digits}e{exponent}")
-        } else {
-            format!("{digits}e+{exponent}")
-        };
+        return if exponent < 0 { format!("{digits}e{exponent}") } else { format!("{digits}e+{exponent}") };
     }
     format!("{value}")
 }
@@ -171,11 +188,7 @@ mod tests {
         for (name, text, want) in [
             ("plain", "a b", r#""a b""#),
             ("quotes and backslashes", "a\"b\\", r#""a\"b\\""#),
-            (
-                "controls",
-                "\n\t\r\x07\x08\x0b\x0c\x00\x1f\x7f",
-                r#""\n\t\r\a\b\v\f\x00\x1f\x7f""#,
-            ),
+            ("controls", "\n\t\r\x07\x08\x0b\x0c\x00\x1f\x7f", r#""\n\t\r\a\b\v\f\x00\x1f\x7f""#),
             ("printable unicode", "é日本", "\"é日本\""),
             ("combining mark", "e\u{301}", "\"e\u{301}\""),
             ("no-break space", "\u{a0}", r#""\u00a0""#),
@@ -187,12 +200,15 @@ mod tests {
 
     #[test]
     fn json_is_encoded_as_go_does() {
-        let value =
-            json!({"b": "<&>\u{2028}", "a": [1, 1.0, 1.5, 1e21, 1e-7, null, true], "c": {}});
-        assert_eq!(
-            json(&value),
-            r#"{"a":[1,1,1.5,1e+21,1e-7,null,true],"b":"\u003c\u0026\u003e\u2028","c":{}}"#
-        );
+        let value = json!({"b": "<&>\u{2028}", "a": [1, 1.0, 1.5, 1e21, 1e-7, null, true], "c": {}});
+        assert_eq!(json(&value), r#"{"a":[1,1,1.5,1e+21,1e-7,null,true],"b":"\u003c\u0026\u003e\u2028","c":{}}"#);
+    }
+
+    #[test]
+    fn values_are_printed_as_go_does() {
+        let value = json!({"b": ["x", 1, null], "a": {"c": true, "d": 1.5}});
+        assert_eq!(go_value(&value), "map[a:map[c:true d:1.5] b:[x 1 <nil>]]");
+        assert_eq!(go_string_slice(&["a", "b"]), r#"[]string{"a", "b"}"#);
     }
 
     #[test]

@@ -14,14 +14,8 @@ pub fn format_rfc3339(seconds: i64) -> String {
 
 /// Prints microseconds since 1970 as `2006-01-02T15:04:05.000000Z`, the form of Lease and Event.
 pub fn format_micro(microseconds: i64) -> String {
-    let (seconds, fraction) = (
-        microseconds.div_euclid(1_000_000),
-        microseconds.rem_euclid(1_000_000),
-    );
-    format!(
-        "{}.{fraction:06}Z",
-        civil(seconds).strftime("%Y-%m-%dT%H:%M:%S")
-    )
+    let (seconds, fraction) = (microseconds.div_euclid(1_000_000), microseconds.rem_euclid(1_000_000));
+    format!("{}.{fraction:06}Z", civil(seconds).strftime("%Y-%m-%dT%H:%M:%S"))
 }
 
 /// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z.
@@ -78,21 +72,12 @@ struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     fn cannot_parse(&self, element: &str) -> String {
-        let (whole, rest) = (
-            crate::text::quote(self.whole),
-            crate::text::quote(self.rest),
-        );
-        format!(
-            "parsing time {whole} as \"{}\": cannot parse {rest} as \"{element}\"",
-            self.layout
-        )
+        let (whole, rest) = (crate::text::quote(self.whole), crate::text::quote(self.rest));
+        format!("parsing time {whole} as \"{}\": cannot parse {rest} as \"{element}\"", self.layout)
     }
 
     fn out_of_range(&self, part: &str) -> String {
-        format!(
-            "parsing time {}: {part} out of range",
-            crate::text::quote(self.whole)
-        )
+        format!("parsing time {}: {part} out of range", crate::text::quote(self.whole))
     }
 
     fn digits(&mut self, count: usize, element: &str) -> Result<i64, String> {
@@ -115,12 +100,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn two(
-        &mut self,
-        element: &str,
-        range: std::ops::RangeInclusive<i64>,
-        part: &str,
-    ) -> Result<i8, String> {
+    fn two(&mut self, element: &str, range: std::ops::RangeInclusive<i64>, part: &str) -> Result<i8, String> {
         let value = self.digits(2, element)?;
         match i8::try_from(value) {
             Ok(small) if range.contains(&value) => Ok(small),
@@ -138,11 +118,7 @@ impl<'a> Scanner<'a> {
             return 0;
         }
         self.rest = &after[digits..];
-        after[..digits]
-            .bytes()
-            .chain(std::iter::repeat(b'0'))
-            .take(6)
-            .fold(0, |n, d| n * 10 + i64::from(d - b'0'))
+        after[..digits].bytes().chain(std::iter::repeat(b'0')).take(6).fold(0, |n, d| n * 10 + i64::from(d - b'0'))
     }
 
     /// Seconds east of UTC.
@@ -152,11 +128,7 @@ impl<'a> Scanner<'a> {
             return Ok(0);
         }
         let b = self.rest.as_bytes();
-        let two = |at: usize| {
-            b[at..at + 2]
-                .iter()
-                .fold(0, |n, d| n * 10 + i64::from(d - b'0'))
-        };
+        let two = |at: usize| b[at..at + 2].iter().fold(0, |n, d| n * 10 + i64::from(d - b'0'));
         let shaped = b.len() >= 6
             && matches!(b[0], b'+' | b'-')
             && b[3] == b':'
@@ -179,11 +151,7 @@ impl<'a> Scanner<'a> {
 
 /// Seconds since 1970 and microseconds into that second.
 fn read(text: &str, layout: &'static str) -> Result<(i64, i64), String> {
-    let mut s = Scanner {
-        whole: text,
-        layout,
-        rest: text,
-    };
+    let mut s = Scanner { whole: text, layout, rest: text };
     let year = s.digits(4, "2006")?;
     s.literal('-')?;
     let month = s.two("01", 1..=12, "month")?;
@@ -202,8 +170,7 @@ fn read(text: &str, layout: &'static str) -> Result<(i64, i64), String> {
         return Err(format!("parsing time {whole}: extra text: {rest}"));
     }
     let year = i16::try_from(year).map_err(|_| s.out_of_range("year"))?;
-    let date = DateTime::new(year, month, day, hour, minute, second, 0)
-        .map_err(|_| s.out_of_range("day"))?;
+    let date = DateTime::new(year, month, day, hour, minute, second, 0).map_err(|_| s.out_of_range("day"))?;
     let since = date.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
     Ok((since.as_secs() - offset, fraction))
 }
@@ -256,14 +223,8 @@ mod tests {
         ] {
             assert_eq!(normalize(text), Ok(want.to_owned()), "{text}");
         }
-        assert_eq!(
-            normalize_micro("2024-02-29T12:30:45.1234567Z"),
-            Ok("2024-02-29T12:30:45.123456Z".to_owned())
-        );
-        assert_eq!(
-            normalize_micro("2024-02-29T12:30:45Z"),
-            Ok("2024-02-29T12:30:45.000000Z".to_owned())
-        );
+        assert_eq!(normalize_micro("2024-02-29T12:30:45.1234567Z"), Ok("2024-02-29T12:30:45.123456Z".to_owned()));
+        assert_eq!(normalize_micro("2024-02-29T12:30:45Z"), Ok("2024-02-29T12:30:45.000000Z".to_owned()));
         assert_eq!(format_micro(-1), "1969-12-31T23:59:59.999999Z");
         assert_eq!(format_rfc3339(i64::MAX), "9999-12-31T23:59:59Z");
     }
@@ -273,30 +234,12 @@ mod tests {
         const AS: &str = r#"as "2006-01-02T15:04:05Z07:00": cannot parse"#;
         for (text, want) in [
             ("abc", format!(r#"parsing time "abc" {AS} "abc" as "2006""#)),
-            (
-                "2024-1-01T00:00:00Z",
-                format!(r#"parsing time "2024-1-01T00:00:00Z" {AS} "1-01T00:00:00Z" as "01""#),
-            ),
-            (
-                "2024-01-01",
-                format!(r#"parsing time "2024-01-01" {AS} "" as "T""#),
-            ),
-            (
-                "2024-01-01T00:00:00",
-                format!(r#"parsing time "2024-01-01T00:00:00" {AS} "" as "Z07:00""#),
-            ),
-            (
-                "2024-13-01T00:00:00Z",
-                r#"parsing time "2024-13-01T00:00:00Z": month out of range"#.to_owned(),
-            ),
-            (
-                "2023-02-29T00:00:00Z",
-                r#"parsing time "2023-02-29T00:00:00Z": day out of range"#.to_owned(),
-            ),
-            (
-                "2024-01-01T00:00:00Zx",
-                r#"parsing time "2024-01-01T00:00:00Zx": extra text: "x""#.to_owned(),
-            ),
+            ("2024-1-01T00:00:00Z", format!(r#"parsing time "2024-1-01T00:00:00Z" {AS} "1-01T00:00:00Z" as "01""#)),
+            ("2024-01-01", format!(r#"parsing time "2024-01-01" {AS} "" as "T""#)),
+            ("2024-01-01T00:00:00", format!(r#"parsing time "2024-01-01T00:00:00" {AS} "" as "Z07:00""#)),
+            ("2024-13-01T00:00:00Z", r#"parsing time "2024-13-01T00:00:00Z": month out of range"#.to_owned()),
+            ("2023-02-29T00:00:00Z", r#"parsing time "2023-02-29T00:00:00Z": day out of range"#.to_owned()),
+            ("2024-01-01T00:00:00Zx", r#"parsing time "2024-01-01T00:00:00Zx": extra text: "x""#.to_owned()),
         ] {
             assert_eq!(parse(text), Err(want), "{text}");
         }

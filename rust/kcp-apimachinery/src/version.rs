@@ -43,9 +43,7 @@ fn rank(version: &str) -> Option<(Stage, u64, u64)> {
 
 /// Splits leading digits off; `None` when there are none or they exceed a signed 64-bit number.
 fn number(text: &str) -> Option<(u64, &str)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let value: i64 = text[..end].parse().ok()?;
     Some((value.unsigned_abs(), &text[end..]))
 }
@@ -90,15 +88,7 @@ mod tests {
 
     #[test]
     fn names_that_only_look_like_versions_rank_last() {
-        for odd in [
-            "v",
-            "v1beta",
-            "v1gamma1",
-            "1",
-            "v1beta1x",
-            "v99999999999999999999",
-            "vé1",
-        ] {
+        for odd in ["v", "v1beta", "v1gamma1", "1", "v1beta1x", "v99999999999999999999", "vé1"] {
             assert_eq!(compare("v1alpha1", odd), Ordering::Greater, "{odd}");
         }
         assert_eq!(compare("v1", "v1"), Ordering::Equal);

@@ -98,10 +98,7 @@ static OBJECT_META: Struct = Struct {
 /// Go's words for the first field of the wrong type, or a time that is none. The object is half converted then.
 pub fn decode(object: &mut Value, kind: &str, style: DecodeStyle) -> Result<Vec<String>, String> {
     let Some(object) = object.as_object_mut() else {
-        return Err(format!(
-            "json: cannot unmarshal {} into Go value of type v1.{kind}",
-            describe(object)
-        ));
+        return Err(format!("json: cannot unmarshal {} into Go value of type v1.{kind}", describe(object)));
     };
     let metadata = object.entry("metadata").or_insert(Value::Null);
     if metadata.is_null() {
@@ -111,23 +108,15 @@ pub fn decode(object: &mut Value, kind: &str, style: DecodeStyle) -> Result<Vec<
         let what = describe(metadata);
         return Err(match style {
             DecodeStyle::BuiltIn => {
-                format!(
-                    "json: cannot unmarshal {what} into Go struct field {kind}.metadata of type v1.ObjectMeta"
-                )
+                format!("json: cannot unmarshal {what} into Go struct field {kind}.metadata of type v1.ObjectMeta")
             }
             DecodeStyle::Custom => {
                 format!("json: cannot unmarshal {what} into Go value of type v1.ObjectMeta")
             }
         });
     };
-    let mut decoder = Decoder {
-        unknown: Vec::new(),
-    };
-    let go_path = if style == DecodeStyle::BuiltIn {
-        "metadata"
-    } else {
-        ""
-    };
+    let mut decoder = Decoder { unknown: Vec::new() };
+    let go_path = if style == DecodeStyle::BuiltIn { "metadata" } else { "" };
     decoder.structure(fields, &OBJECT_META, go_path, "metadata")?;
     // Never printed by servers of today, and dropped when sent.
     fields.remove("selfLink");
@@ -159,11 +148,7 @@ impl Decoder {
             if failure.is_some() {
                 return true;
             }
-            let field = Field {
-                structure: ty,
-                name: ty.fields[at].0,
-                go_path,
-            };
+            let field = Field { structure: ty, name: ty.fields[at].0, go_path };
             match self.field(value, ty.fields[at].1, &field, path) {
                 Ok(empty) => !empty,
                 Err(error) => {
@@ -181,13 +166,7 @@ impl Decoder {
     }
 
     /// Checks and rewrites one field. Returns whether it is empty, and so to be left out.
-    fn field(
-        &mut self,
-        value: &mut Value,
-        ty: Type,
-        field: &Field<'_>,
-        path: &str,
-    ) -> Result<bool, String> {
+    fn field(&mut self, value: &mut Value, ty: Type, field: &Field<'_>, path: &str) -> Result<bool, String> {
         if value.is_null() {
             return Ok(true);
         }
@@ -267,18 +246,12 @@ struct Field<'a> {
 
 impl Field<'_> {
     fn path(&self) -> String {
-        if self.go_path.is_empty() {
-            self.name.to_owned()
-        } else {
-            format!("{}.{}", self.go_path, self.name)
-        }
+        if self.go_path.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.go_path, self.name) }
     }
 
     fn wrong(&self, what: &str, go_type: &str) -> String {
         let (structure, path) = (self.structure.name, self.path());
-        format!(
-            "json: cannot unmarshal {what} into Go struct field {structure}.{path} of type {go_type}"
-        )
+        format!("json: cannot unmarshal {what} into Go struct field {structure}.{path} of type {go_type}")
     }
 }
 
@@ -309,11 +282,7 @@ mod tests {
     #[test]
     fn fields_of_known_structures_are_sorted() {
         for ty in [&OBJECT_META, &OWNER_REFERENCE, &MANAGED_FIELDS_ENTRY] {
-            assert!(
-                ty.fields.is_sorted_by_key(|(name, _)| *name),
-                "{} is searched by halves",
-                ty.name
-            );
+            assert!(ty.fields.is_sorted_by_key(|(name, _)| *name), "{} is searched by halves", ty.name);
         }
     }
 
@@ -326,11 +295,7 @@ mod tests {
                 json!({"name": "", "labels": {}, "finalizers": [], "generation": 0, "creationTimestamp": null}),
                 json!({}),
             ),
-            (
-                "null label",
-                json!({"labels": {"a": null}}),
-                json!({"labels": {"a": ""}}),
-            ),
+            ("null label", json!({"labels": {"a": null}}), json!({"labels": {"a": ""}})),
             ("link to itself", json!({"selfLink": "/x"}), json!({})),
             (
                 "time",
@@ -342,11 +307,7 @@ mod tests {
                 json!({"ownerReferences": [{"uid": "u", "controller": null}]}),
                 json!({"ownerReferences": [{"apiVersion": "", "kind": "", "name": "", "uid": "u"}]}),
             ),
-            (
-                "zero grace",
-                json!({"deletionGracePeriodSeconds": 0}),
-                json!({"deletionGracePeriodSeconds": 0}),
-            ),
+            ("zero grace", json!({"deletionGracePeriodSeconds": 0}), json!({"deletionGracePeriodSeconds": 0})),
         ] {
             assert_eq!(built_in(sent).map(|(m, _)| m), Ok(want), "{name}");
         }
@@ -357,14 +318,7 @@ mod tests {
         let (metadata, unknown) = built_in(json!({"name": "a", "zoo": 1, "foo": {},
             "ownerReferences": [{"uid": "u"}, {"uid": "v", "bar": 1}]}))
         .expect("decodes");
-        assert_eq!(
-            unknown,
-            [
-                "metadata.foo",
-                "metadata.ownerReferences[1].bar",
-                "metadata.zoo"
-            ]
-        );
+        assert_eq!(unknown, ["metadata.foo", "metadata.ownerReferences[1].bar", "metadata.zoo"]);
         assert!(metadata.get("foo").is_none());
     }
 
@@ -419,20 +373,14 @@ mod tests {
                 json!({"creationTimestamp": "x"}),
                 r#"parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006""#,
             ),
-            (
-                json!(7),
-                "json: cannot unmarshal number into Go struct field ConfigMap.metadata of type v1.ObjectMeta",
-            ),
+            (json!(7), "json: cannot unmarshal number into Go struct field ConfigMap.metadata of type v1.ObjectMeta"),
         ] {
             assert_eq!(built_in(sent.clone()), Err(want.to_owned()), "{sent}");
         }
         let mut custom = json!({"metadata": {"name": 1}});
         assert_eq!(
             decode(&mut custom, "Foo", DecodeStyle::Custom),
-            Err(
-                "json: cannot unmarshal number into Go struct field ObjectMeta.name of type string"
-                    .to_owned()
-            )
+            Err("json: cannot unmarshal number into Go struct field ObjectMeta.name of type string".to_owned())
         );
     }
 }

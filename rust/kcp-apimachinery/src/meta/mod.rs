@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 pub use decode::{DecodeStyle, decode};
 pub use validate::{
-    custom_resource_finalizer_warnings, validate_annotations, validate_core_finalizers,
-    validate_field_manager, validate_labels, validate_managed_fields, validate_object_meta,
-    validate_object_meta_update, validate_owner_references,
+    custom_resource_finalizer_warnings, validate_annotations, validate_core_finalizers, validate_field_manager,
+    validate_labels, validate_managed_fields, validate_object_meta, validate_object_meta_update,
+    validate_owner_references,
 };
 
 /// Finalizer of objects whose dependents are deleted before them.
@@ -26,10 +26,7 @@ pub fn metadata(object: &Value) -> Option<&Map<String, Value>> {
 
 /// The `metadata` of an object, put there when missing. `None` when the object is no JSON object.
 pub fn metadata_mut(object: &mut Value) -> Option<&mut Map<String, Value>> {
-    let metadata = object
-        .as_object_mut()?
-        .entry("metadata")
-        .or_insert_with(|| Value::Object(Map::new()));
+    let metadata = object.as_object_mut()?.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
     if !metadata.is_object() {
         *metadata = Value::Object(Map::new());
     }
@@ -37,26 +34,17 @@ pub fn metadata_mut(object: &mut Value) -> Option<&mut Map<String, Value>> {
 }
 
 fn text<'a>(object: &'a Value, field: &str) -> &'a str {
-    metadata(object)
-        .and_then(|m| m.get(field))
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    metadata(object).and_then(|m| m.get(field)).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// `apiVersion`; empty when missing.
 pub fn api_version(object: &Value) -> &str {
-    object
-        .get("apiVersion")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    object.get("apiVersion").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// `kind`; empty when missing.
 pub fn kind(object: &Value) -> &str {
-    object
-        .get("kind")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    object.get("kind").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// `metadata.name`; empty when missing.
@@ -86,10 +74,7 @@ pub fn resource_version(object: &Value) -> &str {
 
 /// `metadata.generation`; 0 when missing.
 pub fn generation(object: &Value) -> i64 {
-    metadata(object)
-        .and_then(|m| m.get("generation"))
-        .and_then(Value::as_i64)
-        .unwrap_or_default()
+    metadata(object).and_then(|m| m.get("generation")).and_then(Value::as_i64).unwrap_or_default()
 }
 
 /// `metadata.creationTimestamp`.
@@ -104,9 +89,7 @@ pub fn deletion_timestamp(object: &Value) -> Option<&str> {
 
 /// `metadata.deletionGracePeriodSeconds`.
 pub fn deletion_grace_period_seconds(object: &Value) -> Option<i64> {
-    metadata(object)?
-        .get("deletionGracePeriodSeconds")?
-        .as_i64()
+    metadata(object)?.get("deletionGracePeriodSeconds")?.as_i64()
 }
 
 /// `metadata.labels`.
@@ -130,10 +113,7 @@ pub fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
 }
 
 fn list<'a>(object: &'a Value, field: &str) -> &'a [Value] {
-    metadata(object)
-        .and_then(|m| m.get(field))
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    metadata(object).and_then(|m| m.get(field)).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// `metadata.finalizers`.
@@ -196,15 +176,7 @@ pub fn set_resource_version(object: &mut Value, version: &str) {
 
 /// Sets `metadata.generation`; 0 removes it.
 pub fn set_generation(object: &mut Value, generation: i64) {
-    set(
-        object,
-        "generation",
-        if generation == 0 {
-            Value::Null
-        } else {
-            generation.into()
-        },
-    );
+    set(object, "generation", if generation == 0 { Value::Null } else { generation.into() });
 }
 
 /// Sets one annotation.
@@ -221,9 +193,7 @@ fn set_entry(object: &mut Value, field: &str, key: &str, value: &str) {
     let Some(metadata) = metadata_mut(object) else {
         return;
     };
-    let entry = metadata
-        .entry(field)
-        .or_insert_with(|| Value::Object(Map::new()));
+    let entry = metadata.entry(field).or_insert_with(|| Value::Object(Map::new()));
     if !entry.is_object() {
         *entry = Value::Object(Map::new());
     }
@@ -251,39 +221,19 @@ fn remove_entry(object: &mut Value, field: &str, key: &str) -> Option<Value> {
 }
 
 /// Sets `metadata.finalizers`; an empty list removes the field.
-pub fn set_finalizers<S: Into<String>>(
-    object: &mut Value,
-    finalizers: impl IntoIterator<Item = S>,
-) {
-    let list: Vec<Value> = finalizers
-        .into_iter()
-        .map(|f| Value::String(f.into()))
-        .collect();
-    set(
-        object,
-        "finalizers",
-        if list.is_empty() {
-            Value::Null
-        } else {
-            Value::Array(list)
-        },
-    );
+pub fn set_finalizers<S: Into<String>>(object: &mut Value, finalizers: impl IntoIterator<Item = S>) {
+    let list: Vec<Value> = finalizers.into_iter().map(|f| Value::String(f.into())).collect();
+    set(object, "finalizers", if list.is_empty() { Value::Null } else { Value::Array(list) });
 }
 
 /// Drops owner references that occur twice. Returns the warning to send when there were any.
 pub fn dedup_owner_references(object: &mut Value) -> Option<String> {
-    let references = object
-        .get_mut("metadata")?
-        .get_mut("ownerReferences")?
-        .as_array_mut()?;
+    let references = object.get_mut("metadata")?.get_mut("ownerReferences")?.as_array_mut()?;
     let mut seen: Vec<Value> = Vec::with_capacity(references.len());
     let mut uids = Vec::new();
     for reference in references.drain(..) {
         if seen.contains(&reference) {
-            let uid = reference
-                .get("uid")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
+            let uid = reference.get("uid").and_then(Value::as_str).unwrap_or_default();
             if !uids.iter().any(|u| u == uid) {
                 uids.push(uid.to_owned());
             }
@@ -310,14 +260,7 @@ mod tests {
     #[test]
     fn fields_are_read_and_written() {
         let mut object = json!({"kind": "A", "apiVersion": "v1"});
-        assert_eq!(
-            (
-                name(&object),
-                generation(&object),
-                finalizers(&object).count()
-            ),
-            ("", 0, 0)
-        );
+        assert_eq!((name(&object), generation(&object), finalizers(&object).count()), ("", 0, 0));
         set_name(&mut object, "n");
         set_generation(&mut object, 2);
         set_annotation(&mut object, "a", "1");
@@ -333,20 +276,12 @@ mod tests {
         remove_annotation(&mut object, "a");
         remove_label(&mut object, "l");
         set_finalizers(&mut object, Vec::<String>::new());
-        assert_eq!(
-            object,
-            json!({"kind": "A", "apiVersion": "v1", "metadata": {}})
-        );
+        assert_eq!(object, json!({"kind": "A", "apiVersion": "v1", "metadata": {}}));
     }
 
     #[test]
     fn odd_objects_are_no_danger() {
-        for mut object in [
-            json!(null),
-            json!([]),
-            json!({"metadata": 1}),
-            json!({"metadata": {"labels": 1}}),
-        ] {
+        for mut object in [json!(null), json!([]), json!({"metadata": 1}), json!({"metadata": {"labels": 1}})] {
             assert_eq!(name(&object), "");
             assert_eq!(label(&object, "x"), None);
             set_name(&mut object, "n");

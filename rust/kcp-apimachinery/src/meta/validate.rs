@@ -14,59 +14,33 @@ const STANDARD_FINALIZERS: [&str; 3] = [FINALIZER_ORPHAN, FINALIZER_FOREGROUND, 
 /// Checks the metadata of an object that is to be created. Its name has been generated already.
 ///
 /// `path` is usually `metadata`; `object` is the whole object.
-pub fn validate_object_meta(
-    object: &Value,
-    namespaced: bool,
-    name_fn: NameFn,
-    path: &Path,
-) -> ErrorList {
+pub fn validate_object_meta(object: &Value, namespaced: bool, name_fn: NameFn, path: &Path) -> ErrorList {
     let mut errors = ErrorList::new();
     let generate_name = super::generate_name(object);
     if !generate_name.is_empty() {
         let path = path.child("generateName");
-        errors.extend(
-            name_fn(generate_name, true)
-                .into_iter()
-                .map(|e| Error::invalid(&path, generate_name, e)),
-        );
+        errors.extend(name_fn(generate_name, true).into_iter().map(|e| Error::invalid(&path, generate_name, e)));
     }
     let name = super::name(object);
     if name.is_empty() {
-        errors.push(Error::required(
-            &path.child("name"),
-            "name or generateName is required",
-        ));
+        errors.push(Error::required(&path.child("name"), "name or generateName is required"));
     } else {
         let path = path.child("name");
-        errors.extend(
-            name_fn(name, false)
-                .into_iter()
-                .map(|e| Error::invalid(&path, name, e)),
-        );
+        errors.extend(name_fn(name, false).into_iter().map(|e| Error::invalid(&path, name, e)));
     }
     let namespace = super::namespace(object);
     if !namespaced && !namespace.is_empty() {
-        errors.push(Error::forbidden(
-            &path.child("namespace"),
-            "not allowed on this type",
-        ));
+        errors.push(Error::forbidden(&path.child("namespace"), "not allowed on this type"));
     } else if namespaced && namespace.is_empty() {
         errors.push(Error::required(&path.child("namespace"), ""));
     } else if namespaced {
         let path = path.child("namespace");
-        errors.extend(
-            names::is_dns1123_label(namespace)
-                .into_iter()
-                .map(|e| Error::invalid(&path, namespace, e)),
-        );
+        errors.extend(names::is_dns1123_label(namespace).into_iter().map(|e| Error::invalid(&path, namespace, e)));
     }
     errors.extend(validate_generation(object, path));
     errors.extend(validate_maps_and_owners(object, path));
     errors.extend(validate_finalizers(object, &path.child("finalizers")));
-    errors.extend(validate_managed_fields(
-        super::managed_fields(object),
-        &path.child("managedFields"),
-    ));
+    errors.extend(validate_managed_fields(super::managed_fields(object), &path.child("managedFields")));
     errors
 }
 
@@ -75,9 +49,7 @@ pub fn validate_object_meta(
 pub fn validate_object_meta_update(new: &Value, old: &Value, path: &Path) -> ErrorList {
     let mut errors = ErrorList::new();
     if super::deletion_timestamp(old).is_some() {
-        let mut added: Vec<&str> = super::finalizers(new)
-            .filter(|f| !super::has_finalizer(old, f))
-            .collect();
+        let mut added: Vec<&str> = super::finalizers(new).filter(|f| !super::has_finalizer(old, f)).collect();
         added.sort_unstable();
         added.dedup();
         if !added.is_empty() {
@@ -89,20 +61,12 @@ pub fn validate_object_meta_update(new: &Value, old: &Value, path: &Path) -> Err
         }
     }
     if super::resource_version(new).is_empty() {
-        errors.push(Error::invalid(
-            &path.child("resourceVersion"),
-            "",
-            "must be specified for an update",
-        ));
+        errors.push(Error::invalid(&path.child("resourceVersion"), "", "must be specified for an update"));
     }
     errors.extend(validate_generation(new, path));
     let generation = super::generation(new);
     if generation < super::generation(old) {
-        errors.push(Error::invalid(
-            &path.child("generation"),
-            generation,
-            "must not be decremented",
-        ));
+        errors.push(Error::invalid(&path.child("generation"), generation, "must not be decremented"));
     }
     for field in ["name", "namespace", "uid"] {
         let (new, old) = (super::text(new, field), super::text(old, field));
@@ -116,29 +80,17 @@ pub fn validate_object_meta_update(new: &Value, old: &Value, path: &Path) -> Err
             errors.push(Error::invalid(&path.child(field), new.clone(), IMMUTABLE));
         }
     }
-    let (grace, old_grace) = (
-        raw(new, "deletionGracePeriodSeconds"),
-        raw(old, "deletionGracePeriodSeconds"),
-    );
+    let (grace, old_grace) = (raw(new, "deletionGracePeriodSeconds"), raw(old, "deletionGracePeriodSeconds"));
     if grace.as_i64() != old_grace.as_i64() {
-        errors.push(Error::invalid(
-            &path.child("deletionGracePeriodSeconds"),
-            grace.clone(),
-            IMMUTABLE,
-        ));
+        errors.push(Error::invalid(&path.child("deletionGracePeriodSeconds"), grace.clone(), IMMUTABLE));
     }
     errors.extend(validate_maps_and_owners(new, path));
-    errors.extend(validate_managed_fields(
-        super::managed_fields(new),
-        &path.child("managedFields"),
-    ));
+    errors.extend(validate_managed_fields(super::managed_fields(new), &path.child("managedFields")));
     errors
 }
 
 fn raw<'a>(object: &'a Value, field: &str) -> &'a Value {
-    super::metadata(object)
-        .and_then(|m| m.get(field))
-        .unwrap_or(&Value::Null)
+    super::metadata(object).and_then(|m| m.get(field)).unwrap_or(&Value::Null)
 }
 
 fn instant(time: &Value) -> Option<i64> {
@@ -147,13 +99,7 @@ fn instant(time: &Value) -> Option<i64> {
 
 fn validate_generation(object: &Value, path: &Path) -> Option<Error> {
     let generation = super::generation(object);
-    let error = || {
-        Error::invalid(
-            &path.child("generation"),
-            generation,
-            "must be greater than or equal to 0",
-        )
-    };
+    let error = || Error::invalid(&path.child("generation"), generation, "must be greater than or equal to 0");
     (generation < 0).then(error)
 }
 
@@ -163,15 +109,9 @@ fn validate_maps_and_owners(object: &Value, path: &Path) -> ErrorList {
         errors.extend(validate_labels(labels, &path.child("labels")));
     }
     if let Some(annotations) = super::annotations(object) {
-        errors.extend(validate_annotations(
-            annotations,
-            &path.child("annotations"),
-        ));
+        errors.extend(validate_annotations(annotations, &path.child("annotations")));
     }
-    errors.extend(validate_owner_references(
-        super::owner_references(object),
-        &path.child("ownerReferences"),
-    ));
+    errors.extend(validate_owner_references(super::owner_references(object), &path.child("ownerReferences")));
     errors
 }
 
@@ -180,16 +120,8 @@ pub fn validate_labels(labels: &Map<String, Value>, path: &Path) -> ErrorList {
     let mut errors = ErrorList::new();
     for (key, value) in labels {
         let value = value.as_str().unwrap_or_default();
-        errors.extend(
-            names::qualified_name(key)
-                .into_iter()
-                .map(|e| Error::invalid(path, key.as_str(), e)),
-        );
-        errors.extend(
-            names::label_value(value)
-                .into_iter()
-                .map(|e| Error::invalid(path, value, e)),
-        );
+        errors.extend(names::qualified_name(key).into_iter().map(|e| Error::invalid(path, key.as_str(), e)));
+        errors.extend(names::label_value(value).into_iter().map(|e| Error::invalid(path, value, e)));
     }
     errors
 }
@@ -200,11 +132,7 @@ pub fn validate_annotations(annotations: &Map<String, Value>, path: &Path) -> Er
     let mut size = 0;
     for (key, value) in annotations {
         let complaints = names::qualified_name(&key.to_lowercase());
-        errors.extend(
-            complaints
-                .into_iter()
-                .map(|e| Error::invalid(path, key.as_str(), e)),
-        );
+        errors.extend(complaints.into_iter().map(|e| Error::invalid(path, key.as_str(), e)));
         size += key.len() + value.as_str().map_or(0, str::len);
     }
     if size > ANNOTATIONS_MAX {
@@ -219,26 +147,14 @@ pub fn validate_owner_references(references: &[Value], path: &Path) -> ErrorList
     let mut controller: Option<String> = None;
     for (i, reference) in references.iter().enumerate() {
         let path_of = path.index(i);
-        let field = |name: &str| {
-            reference
-                .get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
+        let field = |name: &str| reference.get(name).and_then(Value::as_str).unwrap_or_default();
         let api_version = field("apiVersion");
         let parsed = GroupVersion::parse(api_version).ok();
         if api_version.is_empty() {
-            errors.push(Error::required(
-                &path_of.child("apiVersion"),
-                "must not be empty",
-            ));
+            errors.push(Error::required(&path_of.child("apiVersion"), "must not be empty"));
         } else if parsed.as_ref().is_none_or(|gv| gv.version.is_empty()) {
             let detail = "must be <group>/<version> or <version>";
-            errors.push(Error::invalid(
-                &path_of.child("apiVersion"),
-                api_version,
-                detail,
-            ));
+            errors.push(Error::invalid(&path_of.child("apiVersion"), api_version, detail));
         }
         for name in ["kind", "name", "uid"] {
             if field(name).is_empty() {
@@ -248,11 +164,7 @@ pub fn validate_owner_references(references: &[Value], path: &Path) -> ErrorList
         let (kind, name) = (field("kind"), field("name"));
         if api_version == "v1" && kind == "Event" {
             let printed = BadValue::Printed(print_owner(reference));
-            errors.push(Error::invalid(
-                &path_of,
-                printed,
-                "/v1, Kind=Event is disallowed from being an owner",
-            ));
+            errors.push(Error::invalid(&path_of, printed, "/v1, Kind=Event is disallowed from being an owner"));
         }
         if reference.get("controller").and_then(Value::as_bool) == Some(true) {
             let current = format!("{kind}/{name}");
@@ -277,14 +189,7 @@ pub fn validate_owner_references(references: &[Value], path: &Path) -> ErrorList
 /// An owner reference in Kubernetes' order of fields.
 fn print_owner(reference: &Value) -> String {
     let mut out = String::from("{");
-    for name in [
-        "apiVersion",
-        "kind",
-        "name",
-        "uid",
-        "controller",
-        "blockOwnerDeletion",
-    ] {
+    for name in ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"] {
         let value = match reference.get(name) {
             Some(value) if !value.is_null() => text::json(value),
             _ if name == "controller" || name == "blockOwnerDeletion" => continue,
@@ -305,18 +210,11 @@ fn print_owner(reference: &Value) -> String {
 fn validate_finalizers(object: &Value, path: &Path) -> ErrorList {
     let mut errors = ErrorList::new();
     for finalizer in super::finalizers(object) {
-        errors.extend(
-            names::qualified_name(finalizer)
-                .into_iter()
-                .map(|e| Error::invalid(path, finalizer, e)),
-        );
+        errors.extend(names::qualified_name(finalizer).into_iter().map(|e| Error::invalid(path, finalizer, e)));
     }
-    if super::has_finalizer(object, FINALIZER_ORPHAN)
-        && super::has_finalizer(object, FINALIZER_FOREGROUND)
-    {
+    if super::has_finalizer(object, FINALIZER_ORPHAN) && super::has_finalizer(object, FINALIZER_FOREGROUND) {
         let all: Vec<&str> = super::finalizers(object).collect();
-        let detail =
-            format!("finalizer {FINALIZER_ORPHAN} and {FINALIZER_FOREGROUND} cannot be both set");
+        let detail = format!("finalizer {FINALIZER_ORPHAN} and {FINALIZER_FOREGROUND} cannot be both set");
         errors.push(Error::invalid(path, Value::from(all), detail));
     }
     errors
@@ -364,29 +262,15 @@ pub fn validate_managed_fields(entries: &[Value], path: &Path) -> ErrorList {
         let path = path.index(i);
         let field = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
         match field("operation") {
-            "" => errors.push(Error::required(
-                &path.child("operation"),
-                "must not be empty",
-            )),
+            "" => errors.push(Error::required(&path.child("operation"), "must not be empty")),
             "Apply" | "Update" => {}
-            other => errors.push(Error::not_supported(
-                &path.child("operation"),
-                other,
-                &["Apply", "Update"],
-            )),
+            other => errors.push(Error::not_supported(&path.child("operation"), other, &["Apply", "Update"])),
         }
         let fields_type = field("fieldsType");
         if !fields_type.is_empty() && fields_type != "FieldsV1" {
-            errors.push(Error::invalid(
-                &path.child("fieldsType"),
-                fields_type,
-                "must be `FieldsV1`",
-            ));
+            errors.push(Error::invalid(&path.child("fieldsType"), fields_type, "must be `FieldsV1`"));
         }
-        errors.extend(validate_field_manager(
-            field("manager"),
-            &path.child("manager"),
-        ));
+        errors.extend(validate_field_manager(field("manager"), &path.child("manager")));
         if field("subresource").len() > SUBRESOURCE_MAX {
             errors.push(Error::too_long(&path.child("subresource"), SUBRESOURCE_MAX));
         }
@@ -401,14 +285,8 @@ pub fn validate_field_manager(manager: &str, path: &Path) -> ErrorList {
     if manager.len() > MANAGER_MAX {
         errors.push(Error::too_long(path, MANAGER_MAX));
     }
-    for (position, c) in manager
-        .char_indices()
-        .filter(|(_, c)| !text::is_printable(*c))
-    {
-        let detail = format!(
-            "invalid character U+{:04X} (at position {position})",
-            u32::from(c)
-        );
+    for (position, c) in manager.char_indices().filter(|(_, c)| !text::is_printable(*c)) {
+        let detail = format!("invalid character U+{:04X} (at position {position})", u32::from(c));
         errors.push(Error::invalid(path, manager, detail));
     }
     errors
@@ -422,13 +300,7 @@ mod tests {
 
     fn check(metadata: Value, namespaced: bool) -> String {
         let object = json!({"metadata": metadata});
-        validate_object_meta(
-            &object,
-            namespaced,
-            names::subdomain_name,
-            &Path::root("metadata"),
-        )
-        .to_string()
+        validate_object_meta(&object, namespaced, names::subdomain_name, &Path::root("metadata")).to_string()
     }
 
     #[test]
@@ -454,7 +326,8 @@ mod tests {
 
     #[test]
     fn only_one_owner_controls() {
-        let owner = |name: &str| json!({"apiVersion": "v1", "kind": "K", "name": name, "uid": name, "controller": true});
+        let owner =
+            |name: &str| json!({"apiVersion": "v1", "kind": "K", "name": name, "uid": name, "controller": true});
         let errors = validate_owner_references(&[owner("a"), owner("b")], &Path::root("o"));
         assert_eq!(
             errors.to_string(),
@@ -474,30 +347,15 @@ mod tests {
         };
         for (change, want) in [
             (json!({}), ""),
-            (
-                json!({"creationTimestamp": "2024-01-01T01:00:00+01:00"}),
-                "",
-            ),
+            (json!({"creationTimestamp": "2024-01-01T01:00:00+01:00"}), ""),
             (
                 json!({"resourceVersion": ""}),
                 r#"metadata.resourceVersion: Invalid value: "": must be specified for an update"#,
             ),
-            (
-                json!({"generation": 1}),
-                "metadata.generation: Invalid value: 1: must not be decremented",
-            ),
-            (
-                json!({"name": "b"}),
-                r#"metadata.name: Invalid value: "b": field is immutable"#,
-            ),
-            (
-                json!({"uid": "v"}),
-                r#"metadata.uid: Invalid value: "v": field is immutable"#,
-            ),
-            (
-                json!({"creationTimestamp": null}),
-                "metadata.creationTimestamp: Invalid value: null: field is immutable",
-            ),
+            (json!({"generation": 1}), "metadata.generation: Invalid value: 1: must not be decremented"),
+            (json!({"name": "b"}), r#"metadata.name: Invalid value: "b": field is immutable"#),
+            (json!({"uid": "v"}), r#"metadata.uid: Invalid value: "v": field is immutable"#),
+            (json!({"creationTimestamp": null}), "metadata.creationTimestamp: Invalid value: null: field is immutable"),
             (
                 json!({"deletionGracePeriodSeconds": 5}),
                 "metadata.deletionGracePeriodSeconds: Invalid value: 5: field is immutable",
@@ -536,10 +394,7 @@ mod tests {
                 r#"metadata.finalizers: "x": prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"#,
             ]
         );
-        assert_eq!(
-            custom_resource_finalizer_warnings(&object, Some(&old)).len(),
-            1
-        );
+        assert_eq!(custom_resource_finalizer_warnings(&object, Some(&old)).len(), 1);
     }
 
     #[test]

@@ -23,20 +23,12 @@ pub struct Selector {
 impl Selector {
     /// Selects everything.
     pub const fn everything() -> Self {
-        Self {
-            requirements: Vec::new(),
-        }
+        Self { requirements: Vec::new() }
     }
 
     /// Selects the objects whose `field` is `value`.
     pub fn equals(field: impl Into<String>, value: impl Into<String>) -> Self {
-        Self {
-            requirements: vec![Requirement {
-                field: field.into(),
-                negated: false,
-                value: value.into(),
-            }],
-        }
+        Self { requirements: vec![Requirement { field: field.into(), negated: false, value: value.into() }] }
     }
 
     /// Reads the `fieldSelector` of a request. Which fields are supported depends on the resource: see
@@ -49,14 +41,10 @@ impl Selector {
         terms.sort_unstable();
         let mut requirements = Vec::new();
         for term in terms.into_iter().filter(|t| !t.is_empty()) {
-            let (field, negated, value) = split_term(term)
-                .ok_or_else(|| format!("invalid selector: '{text}'; can't understand '{term}'"))?;
+            let (field, negated, value) =
+                split_term(term).ok_or_else(|| format!("invalid selector: '{text}'; can't understand '{term}'"))?;
             let value = unescape(value)?;
-            requirements.push(Requirement {
-                field: field.to_owned(),
-                negated,
-                value,
-            });
+            requirements.push(Requirement { field: field.to_owned(), negated, value });
         }
         Self { requirements }.transform(|field, value| Ok((field, value)))
     }
@@ -66,24 +54,12 @@ impl Selector {
     ///
     /// # Errors
     /// The first error of `f`.
-    pub fn transform<E>(
-        self,
-        mut f: impl FnMut(String, String) -> Result<(String, String), E>,
-    ) -> Result<Self, E> {
+    pub fn transform<E>(self, mut f: impl FnMut(String, String) -> Result<(String, String), E>) -> Result<Self, E> {
         let mut requirements = Vec::with_capacity(self.requirements.len());
-        for Requirement {
-            field,
-            negated,
-            value,
-        } in self.requirements
-        {
+        for Requirement { field, negated, value } in self.requirements {
             let (field, value) = f(field, value)?;
             if !field.is_empty() || !value.is_empty() {
-                requirements.push(Requirement {
-                    field,
-                    negated,
-                    value,
-                });
+                requirements.push(Requirement { field, negated, value });
             }
         }
         Ok(Self { requirements })
@@ -112,31 +88,18 @@ impl Selector {
 
     /// Whether fields that are looked up by label match; a missing field counts as empty.
     pub fn matches_with<'a>(&self, lookup: impl Fn(&str) -> Option<Cow<'a, str>>) -> bool {
-        self.requirements
-            .iter()
-            .all(|r| (lookup(&r.field).as_deref().unwrap_or_default() == r.value) != r.negated)
+        self.requirements.iter().all(|r| (lookup(&r.field).as_deref().unwrap_or_default() == r.value) != r.negated)
     }
 
     /// The value that `field` must have, when one is demanded.
     pub fn exact_match(&self, field: &str) -> Option<&str> {
-        self.requirements
-            .iter()
-            .find(|r| !r.negated && r.field == field)
-            .map(|r| r.value.as_str())
+        self.requirements.iter().find(|r| !r.negated && r.field == field).map(|r| r.value.as_str())
     }
 }
 
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (
-            i,
-            Requirement {
-                field,
-                negated,
-                value,
-            },
-        ) in self.requirements.iter().enumerate()
-        {
+        for (i, Requirement { field, negated, value }) in self.requirements.iter().enumerate() {
             let comma = if i > 0 { "," } else { "" };
             let operator = if *negated { "!=" } else { "=" };
             write!(f, "{comma}{field}{operator}{}", escape(value))?;
@@ -177,9 +140,7 @@ fn unescape(value: &str) -> Result<String, String> {
             '\\' => match chars.next() {
                 Some(c @ ('\\' | ',' | '=')) => out.push(c),
                 Some(c) => {
-                    return Err(format!(
-                        "invalid field selector: invalid escape sequence: \\{c}"
-                    ));
+                    return Err(format!("invalid field selector: invalid escape sequence: \\{c}"));
                 }
                 None => {
                     return Err("invalid field selector: invalid escape sequence: \\".to_owned());
@@ -187,10 +148,7 @@ fn unescape(value: &str) -> Result<String, String> {
             },
             // Kubernetes prints the character's number.
             ',' | '=' => {
-                return Err(format!(
-                    "invalid field selector: unescaped character in value: {}",
-                    u32::from(c)
-                ));
+                return Err(format!("invalid field selector: unescaped character in value: {}", u32::from(c)));
             }
             c => out.push(c),
         }
@@ -246,11 +204,7 @@ mod tests {
             ("=", ""),
             (r"a=x\,y\=z\\", r"a=x\,y\=z\\"),
         ] {
-            assert_eq!(
-                Selector::parse(text).expect(text).to_string(),
-                want,
-                "{text}"
-            );
+            assert_eq!(Selector::parse(text).expect(text).to_string(), want, "{text}");
         }
     }
 
@@ -259,53 +213,24 @@ mod tests {
         for (text, want) in [
             ("a", "invalid selector: 'a'; can't understand 'a'"),
             ("a=b,c", "invalid selector: 'a=b,c'; can't understand 'c'"),
-            (
-                r"a=\x",
-                r"invalid field selector: invalid escape sequence: \x",
-            ),
-            (
-                "a=b\\",
-                "invalid field selector: invalid escape sequence: \\",
-            ),
-            (
-                "a===b",
-                "invalid field selector: unescaped character in value: 61",
-            ),
+            (r"a=\x", r"invalid field selector: invalid escape sequence: \x"),
+            ("a=b\\", "invalid field selector: invalid escape sequence: \\"),
+            ("a===b", "invalid field selector: unescaped character in value: 61"),
         ] {
             assert_eq!(Selector::parse(text), Err(want.to_owned()), "{text}");
         }
         let selector = Selector::parse("metadata.name=a,spec.x=b").expect("valid");
-        assert_eq!(
-            selector.validate(|f| f == "metadata.name"),
-            Err("field label not supported: spec.x".to_owned())
-        );
+        assert_eq!(selector.validate(|f| f == "metadata.name"), Err("field label not supported: spec.x".to_owned()));
     }
 
     #[test]
     fn fields_match_or_not() {
         let lookup = |field: &str| (field == "a").then_some(Cow::Borrowed("x"));
-        for (text, want) in [
-            ("", true),
-            ("a=x", true),
-            ("a!=x", false),
-            ("a=y", false),
-            ("b=", true),
-            ("b!=x", true),
-        ] {
-            assert_eq!(
-                Selector::parse(text).expect(text).matches_with(lookup),
-                want,
-                "{text}"
-            );
+        for (text, want) in [("", true), ("a=x", true), ("a!=x", false), ("a=y", false), ("b=", true), ("b!=x", true)] {
+            assert_eq!(Selector::parse(text).expect(text).matches_with(lookup), want, "{text}");
         }
-        assert_eq!(
-            Selector::parse("a!=x,b=y").expect("valid").exact_match("b"),
-            Some("y")
-        );
-        assert_eq!(
-            Selector::parse("a!=x").expect("valid").exact_match("a"),
-            None
-        );
+        assert_eq!(Selector::parse("a!=x,b=y").expect("valid").exact_match("b"), Some("y"));
+        assert_eq!(Selector::parse("a!=x").expect("valid").exact_match("a"), None);
     }
 
     proptest! {

@@ -50,21 +50,12 @@ impl Requirement {
     ///
     /// # Errors
     /// Everything wrong with the key and values, under the paths `key` and `values`.
-    pub fn new(
-        key: impl Into<String>,
-        operator: Operator,
-        values: Vec<String>,
-    ) -> Result<Self, ErrorList> {
+    pub fn new(key: impl Into<String>, operator: Operator, values: Vec<String>) -> Result<Self, ErrorList> {
         let printed = BadValue::Json(Value::from(values.clone()));
         Self::checked(key.into(), operator, values, printed)
     }
 
-    fn checked(
-        key: String,
-        operator: Operator,
-        values: Vec<String>,
-        printed: BadValue,
-    ) -> Result<Self, ErrorList> {
+    fn checked(key: String, operator: Operator, values: Vec<String>, printed: BadValue) -> Result<Self, ErrorList> {
         let mut errors = ErrorList::new();
         errors.extend(bad_key(&key, &Path::root("key")));
         let path = Path::root("values");
@@ -72,9 +63,7 @@ impl Requirement {
             Operator::In | Operator::NotIn if values.is_empty() => {
                 Some("for 'in', 'notin' operators, values set can't be empty")
             }
-            Operator::Equals | Operator::DoubleEquals | Operator::NotEquals
-                if values.len() != 1 =>
-            {
+            Operator::Equals | Operator::DoubleEquals | Operator::NotEquals if values.len() != 1 => {
                 Some("exact-match compatibility requires one single value")
             }
             Operator::Exists | Operator::DoesNotExist if !values.is_empty() => {
@@ -87,11 +76,7 @@ impl Requirement {
         };
         errors.extend(complaint.map(|detail| Error::invalid(&path, printed, detail)));
         if matches!(operator, Operator::GreaterThan | Operator::LessThan) {
-            for (i, value) in values
-                .iter()
-                .enumerate()
-                .filter(|(_, v)| v.parse::<i64>().is_err())
-            {
+            for (i, value) in values.iter().enumerate().filter(|(_, v)| v.parse::<i64>().is_err()) {
                 let detail = "for 'Gt', 'Lt' operators, the value must be an integer";
                 errors.push(Error::invalid(&path.index(i), value.as_str(), detail));
             }
@@ -104,11 +89,7 @@ impl Requirement {
             }
         }
         errors.into_result()?;
-        Ok(Self {
-            key,
-            operator,
-            values,
-        })
+        Ok(Self { key, operator, values })
     }
 
     /// The label.
@@ -130,18 +111,12 @@ impl Requirement {
     pub fn matches(&self, label: Option<&str>) -> bool {
         let has = |label: &str| self.values.iter().any(|v| v == label);
         match (self.operator, label) {
-            (Operator::In | Operator::Equals | Operator::DoubleEquals, label) => {
-                label.is_some_and(has)
-            }
+            (Operator::In | Operator::Equals | Operator::DoubleEquals, label) => label.is_some_and(has),
             (Operator::NotIn | Operator::NotEquals, label) => !label.is_some_and(has),
             (Operator::Exists, label) => label.is_some(),
             (Operator::DoesNotExist, label) => label.is_none(),
-            (Operator::GreaterThan, label) => self
-                .numbers(label)
-                .is_some_and(|(label, value)| label > value),
-            (Operator::LessThan, label) => self
-                .numbers(label)
-                .is_some_and(|(label, value)| label < value),
+            (Operator::GreaterThan, label) => self.numbers(label).is_some_and(|(label, value)| label > value),
+            (Operator::LessThan, label) => self.numbers(label).is_some_and(|(label, value)| label < value),
         }
     }
 
@@ -158,18 +133,12 @@ fn bad_key(key: &str, path: &Path) -> Option<Error> {
 impl Selector {
     /// Selects everything.
     pub const fn everything() -> Self {
-        Self {
-            requirements: Vec::new(),
-            nothing: false,
-        }
+        Self { requirements: Vec::new(), nothing: false }
     }
 
     /// Selects nothing.
     pub const fn nothing() -> Self {
-        Self {
-            requirements: Vec::new(),
-            nothing: true,
-        }
+        Self { requirements: Vec::new(), nothing: true }
     }
 
     /// Reads the `labelSelector` of a request.
@@ -178,20 +147,13 @@ impl Selector {
     /// The message of Kubernetes' 400 for this text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let tokens = scan(text);
-        Parser {
-            tokens: &tokens,
-            position: 0,
-        }
-        .selector()
+        Parser { tokens: &tokens, position: 0 }.selector()
     }
 
     /// The conjunction of these requirements, sorted by key.
     pub fn from_requirements(mut requirements: Vec<Requirement>) -> Self {
         requirements.sort_by(|a, b| a.key.cmp(&b.key));
-        Self {
-            requirements,
-            nothing: false,
-        }
+        Self { requirements, nothing: false }
     }
 
     /// Reads a LabelSelector of an object, with `matchLabels` and `matchExpressions`. A missing one (`null`) selects
@@ -204,49 +166,25 @@ impl Selector {
             return Ok(Self::nothing());
         }
         let mut requirements = Vec::new();
-        for (key, value) in selector
-            .get("matchLabels")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
+        for (key, value) in selector.get("matchLabels").and_then(Value::as_object).into_iter().flatten() {
             let values = vec![value.as_str().unwrap_or_default().to_owned()];
-            requirements
-                .push(Requirement::new(key, Operator::Equals, values).map_err(|e| e.to_string())?);
+            requirements.push(Requirement::new(key, Operator::Equals, values).map_err(|e| e.to_string())?);
         }
-        for expression in selector
-            .get("matchExpressions")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            let text = |field| {
-                expression
-                    .get(field)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-            };
+        for expression in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
+            let text = |field| expression.get(field).and_then(Value::as_str).unwrap_or_default();
             let operator = match text("operator") {
                 "In" => Operator::In,
                 "NotIn" => Operator::NotIn,
                 "Exists" => Operator::Exists,
                 "DoesNotExist" => Operator::DoesNotExist,
                 other => {
-                    return Err(format!(
-                        "{} is not a valid label selector operator",
-                        text::quote(other)
-                    ));
+                    return Err(format!("{} is not a valid label selector operator", text::quote(other)));
                 }
             };
             let values = strings(expression.get("values"));
             // Without values Kubernetes prints its nil list.
-            let printed = if values.is_empty() {
-                Value::Null
-            } else {
-                Value::from(values.clone())
-            };
-            let requirement =
-                Requirement::checked(text("key").to_owned(), operator, values, printed.into());
+            let printed = if values.is_empty() { Value::Null } else { Value::from(values.clone()) };
+            let requirement = Requirement::checked(text("key").to_owned(), operator, values, printed.into());
             requirements.push(requirement.map_err(|e| e.to_string())?);
         }
         Ok(Self::from_requirements(requirements))
@@ -279,12 +217,7 @@ impl Selector {
 
     /// Whether an object's labels match.
     pub fn matches_object(&self, object: &Value) -> bool {
-        self.is_everything()
-            || self.matches(
-                object
-                    .pointer("/metadata/labels")
-                    .and_then(Value::as_object),
-            )
+        self.is_everything() || self.matches(object.pointer("/metadata/labels").and_then(Value::as_object))
     }
 
     /// The one value that the first requirement on `label` demands, when it demands a single one.
@@ -298,37 +231,19 @@ impl Selector {
 }
 
 fn strings(list: Option<&Value>) -> Vec<String> {
-    list.and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// Checks a LabelSelector in an object as Kubernetes' validation does.
 pub fn validate_label_selector(selector: &Value, path: &Path) -> ErrorList {
     let mut errors = ErrorList::new();
     if let Some(labels) = selector.get("matchLabels").and_then(Value::as_object) {
-        errors.extend(crate::meta::validate_labels(
-            labels,
-            &path.child("matchLabels"),
-        ));
+        errors.extend(crate::meta::validate_labels(labels, &path.child("matchLabels")));
     }
-    for (i, expression) in selector
-        .get("matchExpressions")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .enumerate()
+    for (i, expression) in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten().enumerate()
     {
         let path = path.child("matchExpressions").index(i);
-        let text = |field| {
-            expression
-                .get(field)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
+        let text = |field| expression.get(field).and_then(Value::as_str).unwrap_or_default();
         let values = strings(expression.get("values"));
         match text("operator") {
             "In" | "NotIn" if values.is_empty() => {
@@ -340,25 +255,13 @@ pub fn validate_label_selector(selector: &Value, path: &Path) -> ErrorList {
                 errors.push(Error::forbidden(&path.child("values"), detail));
             }
             "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-            other => errors.push(Error::invalid(
-                &path.child("operator"),
-                other,
-                "not a valid selector operator",
-            )),
+            other => errors.push(Error::invalid(&path.child("operator"), other, "not a valid selector operator")),
         }
         let key = text("key");
-        errors.extend(
-            names::qualified_name(key)
-                .into_iter()
-                .map(|e| Error::invalid(&path.child("key"), key, e)),
-        );
+        errors.extend(names::qualified_name(key).into_iter().map(|e| Error::invalid(&path.child("key"), key, e)));
         for (i, value) in values.iter().enumerate() {
             let path = path.child("values").index(i);
-            errors.extend(
-                names::label_value(value)
-                    .into_iter()
-                    .map(|e| Error::invalid(&path, value.as_str(), e)),
-            );
+            errors.extend(names::label_value(value).into_iter().map(|e| Error::invalid(&path, value.as_str(), e)));
         }
     }
     errors
@@ -438,9 +341,7 @@ fn scan(mut rest: &str) -> Vec<Token<'_>> {
             tokens.push(Token::Symbol(symbol));
             rest = &rest[symbol.len()..];
         } else {
-            let end = rest
-                .find(|c| is_space(c) || is_symbol(c))
-                .unwrap_or(rest.len());
+            let end = rest.find(|c| is_space(c) || is_symbol(c)).unwrap_or(rest.len());
             tokens.push(Token::Word(&rest[..end]));
             rest = &rest[end..];
         }
@@ -454,10 +355,7 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn peek(&self) -> Token<'a> {
-        self.tokens
-            .get(self.position)
-            .copied()
-            .unwrap_or(Token::End)
+        self.tokens.get(self.position).copied().unwrap_or(Token::End)
     }
 
     fn next(&mut self) -> Token<'a> {
@@ -473,32 +371,21 @@ impl<'a> Parser<'a> {
                 Token::Word(_) | Token::Symbol("!") => {}
                 Token::End => break,
                 other => {
-                    return Err(format!(
-                        "found '{}', expected: !, identifier, or 'end of string'",
-                        other.text()
-                    ));
+                    return Err(format!("found '{}', expected: !, identifier, or 'end of string'", other.text()));
                 }
             }
-            let requirement = self
-                .requirement()
-                .map_err(|e| format!("unable to parse requirement: {e}"))?;
+            let requirement = self.requirement().map_err(|e| format!("unable to parse requirement: {e}"))?;
             requirements.push(requirement);
             match self.next() {
                 Token::End => break,
                 Token::Symbol(",") => match self.peek() {
                     Token::Word(_) | Token::Symbol("!") => {}
                     other => {
-                        return Err(format!(
-                            "found '{}', expected: identifier after ','",
-                            other.text()
-                        ));
+                        return Err(format!("found '{}', expected: identifier after ','", other.text()));
                     }
                 },
                 other => {
-                    return Err(format!(
-                        "found '{}', expected: ',' or 'end of string'",
-                        other.text()
-                    ));
+                    return Err(format!("found '{}', expected: ',' or 'end of string'", other.text()));
                 }
             }
         }
@@ -542,10 +429,7 @@ impl<'a> Parser<'a> {
             Token::Symbol(">") => Operator::GreaterThan,
             Token::Symbol("<") => Operator::LessThan,
             other => {
-                return Err(format!(
-                    "found '{}', expected: in, notin, =, ==, !=, gt, lt",
-                    other.text()
-                ));
+                return Err(format!("found '{}', expected: in, notin, =, ==, !=, gt, lt", other.text()));
             }
         })
     }
@@ -574,10 +458,7 @@ impl<'a> Parser<'a> {
             return Ok(vec![String::new()]);
         }
         if !matches!(self.peek(), Token::Word(_) | Token::Symbol(",")) {
-            return Err(format!(
-                "found '{}', expected: ',', ')' or identifier",
-                self.peek().text()
-            ));
+            return Err(format!("found '{}', expected: ',', ')' or identifier", self.peek().text()));
         }
         loop {
             match self.next() {
@@ -605,10 +486,7 @@ impl<'a> Parser<'a> {
                     }
                 }
                 other => {
-                    return Err(format!(
-                        "found '{}', expected: ',', or identifier",
-                        other.text()
-                    ));
+                    return Err(format!("found '{}', expected: ',', or identifier", other.text()));
                 }
             }
         }
@@ -645,11 +523,7 @@ mod tests {
             ("example.com/k = v", "example.com/k=v"),
             (" \tx ", "x"),
         ] {
-            assert_eq!(
-                Selector::parse(text).expect(text).to_string(),
-                want,
-                "{text}"
-            );
+            assert_eq!(Selector::parse(text).expect(text).to_string(), want, "{text}");
         }
     }
 
@@ -700,11 +574,7 @@ mod tests {
             ("app>1", false),
             ("none<1", false),
         ] {
-            assert_eq!(
-                Selector::parse(text).expect(text).matches(labels),
-                want,
-                "{text}"
-            );
+            assert_eq!(Selector::parse(text).expect(text).matches(labels), want, "{text}");
         }
         assert!(!Selector::nothing().matches(labels));
         assert!(!Selector::parse("app").expect("exists").matches(None));
@@ -714,18 +584,9 @@ mod tests {
     fn label_selectors_of_objects_are_understood() {
         let selector = json!({"matchLabels": {"a": "b"}, "matchExpressions": [
             {"key": "c", "operator": "In", "values": ["y", "x"]}, {"key": "d", "operator": "DoesNotExist"}]});
-        assert_eq!(
-            Selector::from_label_selector(&selector).map(|s| s.to_string()),
-            Ok("a=b,c in (x,y),!d".to_owned())
-        );
-        assert_eq!(
-            Selector::from_label_selector(&json!({})),
-            Ok(Selector::everything())
-        );
-        assert_eq!(
-            Selector::from_label_selector(&Value::Null),
-            Ok(Selector::nothing())
-        );
+        assert_eq!(Selector::from_label_selector(&selector).map(|s| s.to_string()), Ok("a=b,c in (x,y),!d".to_owned()));
+        assert_eq!(Selector::from_label_selector(&json!({})), Ok(Selector::everything()));
+        assert_eq!(Selector::from_label_selector(&Value::Null), Ok(Selector::nothing()));
         let bad = json!({"matchExpressions": [{"key": "c", "operator": "Is"}]});
         assert_eq!(
             Selector::from_label_selector(&bad),
@@ -752,30 +613,15 @@ mod tests {
 
     fn requirement() -> impl Strategy<Value = Requirement> {
         let value = "([A-Za-z0-9]([-A-Za-z0-9_.]{0,5}[A-Za-z0-9])?)?";
-        let one_value = prop_oneof![
-            Just(Operator::Equals),
-            Just(Operator::DoubleEquals),
-            Just(Operator::NotEquals)
-        ];
+        let one_value = prop_oneof![Just(Operator::Equals), Just(Operator::DoubleEquals), Just(Operator::NotEquals)];
         let key = "([a-z0-9]{1,3}(\\.[a-z]{1,2})?/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,4})?[A-Za-z0-9]";
         prop_oneof![
             (key, one_value, value).prop_map(|(k, o, v)| Requirement::new(k, o, vec![v])),
-            (
-                key,
-                prop_oneof![Just(Operator::Exists), Just(Operator::DoesNotExist)]
-            )
+            (key, prop_oneof![Just(Operator::Exists), Just(Operator::DoesNotExist)])
                 .prop_map(|(k, o)| Requirement::new(k, o, Vec::new())),
-            (
-                key,
-                prop_oneof![Just(Operator::In), Just(Operator::NotIn)],
-                prop::collection::btree_set(value, 1..4)
-            )
+            (key, prop_oneof![Just(Operator::In), Just(Operator::NotIn)], prop::collection::btree_set(value, 1..4))
                 .prop_map(|(k, o, v)| Requirement::new(k, o, v.into_iter().collect())),
-            (
-                key,
-                prop_oneof![Just(Operator::GreaterThan), Just(Operator::LessThan)],
-                0..i64::MAX
-            )
+            (key, prop_oneof![Just(Operator::GreaterThan), Just(Operator::LessThan)], 0..i64::MAX)
                 .prop_map(|(k, o, v)| Requirement::new(k, o, vec![v.to_string()])),
         ]
         .prop_map(|r| r.expect("generated requirements are valid"))
