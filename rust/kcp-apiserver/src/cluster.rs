@@ -32,8 +32,8 @@ pub fn resolve(_server: &ApiServer, exchange: &mut Exchange) -> StepResult {
         Some(raw) => {
             let decoded = percent_encoding::percent_decode_str(raw).decode_utf8_lossy();
             match LogicalClusterName::parse(&decoded) {
-                Some(name) => Cluster::Named(name),
-                None => {
+                Ok(name) => Cluster::Named(name),
+                Err(_) => {
                     let message = format!("invalid cluster: {decoded:?} does not match the regex");
                     return Err(Status::bad_request(message));
                 }

@@ -18,7 +18,12 @@ pub fn begin(exchange: &mut Exchange) {
 
 /// A whole answer of one content type.
 pub fn full(code: http::StatusCode, content_type: &'static str, body: impl Into<bytes::Bytes>) -> Response {
-    let mut response = Response::new(Body::full(body));
+    with_body(code, content_type, Body::full(body))
+}
+
+/// An answer of one content type.
+pub fn with_body(code: http::StatusCode, content_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = code;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

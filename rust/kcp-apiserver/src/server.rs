@@ -5,11 +5,12 @@ use crate::authz::Authorization;
 use crate::body::RequestBody;
 use crate::chain::{CHAIN, Next, Run};
 use crate::clock::Clock;
+use crate::clusters::Clusters;
 use crate::exchange::{Exchange, Peer, Response};
 use crate::mounts::Bridge;
 use crate::registry::{BuiltIns, Registry};
 use crate::respond;
-use kcp_storage::Backend;
+use kcp_storage::{Backend, Event, Observer, Revision};
 use std::sync::Arc;
 
 /// What a server is made of.
@@ -48,6 +49,21 @@ pub struct ApiServer {
     pub external_address: String,
     /// PEM of the certificate authority that clients are to trust.
     pub root_ca: String,
+    /// The newest committed revision, for those who wait for one.
+    pub newest: tokio::sync::watch::Receiver<Revision>,
+    /// Logical clusters known to exist.
+    pub clusters: Clusters,
+}
+
+/// Tells waiting requests which revision was committed last.
+struct Newest(tokio::sync::watch::Sender<Revision>);
+
+impl Observer for Newest {
+    fn committed(&self, events: &[Arc<Event>]) {
+        if let Some(last) = events.last() {
+            self.0.send_replace(last.revision);
+        }
+    }
 }
 
 impl ApiServer {
@@ -55,7 +71,11 @@ impl ApiServer {
     pub fn new(config: Config) -> Arc<Self> {
         let registry = Registry::new(config.built_ins, Arc::clone(&config.store));
         let authorization = Authorization::new(&config.store);
+        let (sender, newest) = tokio::sync::watch::channel(config.store.head());
+        config.store.observe(Arc::new(Newest(sender)));
         Arc::new(Self {
+            newest,
+            clusters: Clusters::new(&config.store),
             store: config.store,
             clock: config.clock,
             registry,

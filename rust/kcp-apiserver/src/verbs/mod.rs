@@ -1,11 +1,82 @@
-//! The verbs, one file each.
+//! The verbs, one file each. What every write shares is in `write`, what every answer shares in `output`.
+
+mod continue_token;
+mod create;
+mod delete;
+mod delete_collection;
+mod get;
+mod input;
+mod list;
+mod options;
+pub mod output;
+mod patch;
+mod scale;
+mod select;
+mod target;
+mod update;
+mod watch;
+mod write;
+
+pub use input::go_type;
+pub use target::Target;
 
 use crate::chain::{Next, StepResult};
 use crate::exchange::Exchange;
+use crate::paths;
+use crate::respond;
 use crate::server::ApiServer;
+use http::StatusCode;
+use kcp_apimachinery::status::Status;
 use kcp_storage::BoxFuture;
+use target::Miss;
 
 /// The chain's last step.
-pub fn serve<'a>(_server: &'a ApiServer, _exchange: &'a mut Exchange) -> BoxFuture<'a, StepResult> {
-    Box::pin(std::future::ready(Ok(Next::Continue)))
+pub fn serve<'a>(server: &'a ApiServer, exchange: &'a mut Exchange) -> BoxFuture<'a, StepResult> {
+    Box::pin(async move {
+        if !exchange.info.is_resource {
+            return paths::serve(server, exchange).await;
+        }
+        let target = match Target::find(server, exchange).await {
+            Ok(target) => target,
+            Err(Miss::Refused(status)) => return Err(status),
+            Err(Miss::NoRoute) => return Ok(Next::Answer(no_route())),
+        };
+        if let Some(text) = &target.served.deprecation {
+            exchange.warnings.push(text.clone());
+        }
+        dispatch(server, exchange, &target).await
+    })
+}
+
+async fn dispatch(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
+    match (exchange.info.subresource.as_str(), exchange.info.verb) {
+        ("scale", _) => scale::serve(server, exchange, target).await,
+        ("" | "status", "get") => get::serve(server, exchange, target).await,
+        ("", "list") => list::serve(server, exchange, target).await,
+        ("", "watch") => watch::serve(server, exchange, target).await,
+        (_, "create") => create::serve(server, exchange, target).await,
+        (_, "update") => update::serve(server, exchange, target).await,
+        (_, "patch") => patch::serve(server, exchange, target).await,
+        ("", "delete") => delete::serve(server, exchange, target).await,
+        ("", "deletecollection") => delete_collection::serve(server, exchange, target).await,
+        _ => Err(Status::method_not_allowed()),
+    }
+}
+
+/// What a path that nobody serves answers.
+pub fn no_route() -> crate::Response {
+    respond::full(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "404 page not found\n")
+}
+
+/// A failed read as a `Status`.
+pub fn storage_error(error: &kcp_storage::Error) -> Status {
+    match error {
+        kcp_storage::Error::Compacted { requested, oldest } => {
+            Status::expired(format!("too old resource version: {requested} ({oldest})"))
+        }
+        kcp_storage::Error::Future { requested, current } => {
+            Status::too_large_resource_version(requested.get(), current.get(), 1)
+        }
+        kcp_storage::Error::Unavailable(text) => Status::service_unavailable(text.clone()),
+    }
 }

@@ -1,0 +1,231 @@
+//! create: a new object, or the answer of a kind that is not stored.
+
+use crate::chain::{Next, StepResult};
+use crate::codec;
+use crate::exchange::Exchange;
+use crate::negotiate;
+use crate::server::ApiServer;
+use crate::strategy::{Part, namespaces};
+use crate::subresources;
+use crate::verbs::options::WriteOptions;
+use crate::verbs::target::Target;
+use crate::verbs::write::{self, ATTEMPTS, Written};
+use crate::verbs::{input, output, storage_error};
+use http::StatusCode;
+use kcp_apimachinery::field::Path;
+use kcp_apimachinery::meta;
+use kcp_apimachinery::status::Status;
+use kcp_storage::{Batch, Change, CommitError, Expect, Item, Op};
+use serde_json::{Map, Value};
+
+/// Characters of generated name endings: no vowels, so that no words come out.
+const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// How often a generated name is tried.
+const NAME_ATTEMPTS: usize = 8;
+
+/// Serves the request.
+pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
+    let negotiated = negotiate::response(exchange)?;
+    let user_agent = user_agent(exchange);
+    let options = WriteOptions::parse(exchange.query(), "Create", &user_agent)?;
+    let media = input::media_type(exchange);
+    let body = input::read(exchange).await?;
+    let served = &target.served;
+    if !exchange.info.subresource.is_empty() {
+        let object = input::decode(&media, &body, served.is_custom())?.object;
+        let answer = subresources::create(server, exchange, target, object).await?;
+        return Ok(Next::Answer(output::encode(exchange, &negotiated, StatusCode::CREATED, &answer)?));
+    }
+    let mut given = input::decode(&media, &body, served.is_custom())?;
+    input::check_header(&mut given.object, served, &body)?;
+    let mut complaints = given.complaints;
+    complaints.extend(served.strategy.decode(&mut given.object).map_err(|error| undecodable(target, &error))?);
+    input::settle(exchange, served, options.field_validation, complaints)?;
+    if let Some(answer) = served.strategy.answer(server, exchange, given.object.clone()) {
+        let value = answer.await?;
+        return Ok(Next::Answer(output::value(server, exchange, &negotiated, served, value, StatusCode::CREATED)?));
+    }
+    let written = store(server, exchange, target, given.object, options.dry_run).await?;
+    respond(server, exchange, &negotiated, target, written, StatusCode::CREATED)
+}
+
+/// The answer to a write.
+pub fn respond(
+    server: &ApiServer,
+    exchange: &Exchange,
+    negotiated: &negotiate::Negotiated,
+    target: &Target,
+    written: Written,
+    code: StatusCode,
+) -> StepResult {
+    let served = &target.served;
+    let response = match written {
+        Written::Stored(item) | Written::Unchanged(item) => {
+            output::one(server, exchange, negotiated, served, &item, code)?
+        }
+        Written::Dry(value) | Written::Removed(value) => {
+            output::value(server, exchange, negotiated, served, value, code)?
+        }
+    };
+    Ok(Next::Answer(response))
+}
+
+/// A body whose fields have the wrong types.
+pub fn undecodable(target: &Target, error: &str) -> Status {
+    let served = &target.served;
+    Status::bad_request(format!(
+        "{} in version {:?} cannot be handled as a {}: {error}",
+        served.kind, served.version, served.kind
+    ))
+}
+
+/// The user agent, empty when there is none.
+pub fn user_agent(exchange: &Exchange) -> String {
+    let header = exchange.headers().get(http::header::USER_AGENT).and_then(|value| value.to_str().ok());
+    header.unwrap_or_default().to_owned()
+}
+
+/// Stores a decoded object as a new one.
+pub async fn store(
+    server: &ApiServer,
+    exchange: &mut Exchange,
+    target: &Target,
+    mut object: Value,
+    dry_run: bool,
+) -> Result<Written, Status> {
+    let served = &target.served;
+    let strategy = served.strategy.as_ref();
+    if !dry_run {
+        server.clusters.ensure(server, &target.cluster).await?;
+    }
+    place(&mut object, target)?;
+    let given_revision = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+    if !given_revision.is_empty() && given_revision != "0" {
+        return Err(Status::generic(500, "resourceVersion should not be set on objects to be created"));
+    }
+    codec::strip(&mut object);
+    let mut guard = match target.namespace.as_str() {
+        "" => None,
+        namespace => Some(namespaces::check(server, target, namespace, object_name(&object)).await?),
+    };
+    stamp(server, &mut object, strategy.counts_generation());
+    write::dedup_owners(exchange, &mut object);
+    strategy.default(&mut object);
+    strategy.prepare_create(&mut object);
+    let base = object["metadata"]["generateName"].as_str().unwrap_or_default().to_owned();
+    let generates = object_name(&object).is_empty() && !base.is_empty();
+    for attempt in 1.. {
+        if generates {
+            object["metadata"]["name"] = Value::String(generate(&base));
+        }
+        let name = object_name(&object).to_owned();
+        let mut errors = strategy.validate_create(&object);
+        if errors.is_empty() {
+            let check = |name: &str, _prefix: bool| strategy.name_problems(name);
+            errors = meta::validate_object_meta(&object, served.namespaced, &check, &Path::root("metadata"));
+        }
+        if !errors.is_empty() {
+            return Err(Status::invalid(&target.kind(), &name, &errors));
+        }
+        let admission = strategy.admit(server, exchange, &mut object, None, Part::Main).await?;
+        if attempt == 1 {
+            let warnings = strategy.warnings(&object);
+            exchange.warnings.extend(warnings);
+        }
+        let key = target.key(&name);
+        if dry_run {
+            if server.store.get(&key).await.map_err(|error| storage_error(&error))?.is_some() {
+                return Err(Status::already_exists(&target.resource(), &name));
+            }
+            write::restore_cluster(&mut object, target);
+            return Ok(Written::Dry(object));
+        }
+        let value = write::stored(strategy, &object);
+        let mut ops = vec![Op { key: key.clone(), expect: Expect::Absent, change: Change::Put(value.clone()) }];
+        ops.extend(admission.also);
+        let mut guards = admission.guards;
+        guards.extend(guard.clone());
+        match server.store.commit(Batch { ops, guards }).await {
+            Ok(committed) => return Ok(Written::Stored(Item { key, revision: committed.first, value })),
+            Err(CommitError::Conflict { index: 0, current }) => {
+                if generates && attempt < NAME_ATTEMPTS {
+                    continue;
+                }
+                return Err(exists(target, &name, current.as_ref(), generates));
+            }
+            Err(CommitError::Guard { .. } | CommitError::Conflict { .. }) if attempt < ATTEMPTS => {
+                if !target.namespace.is_empty() {
+                    guard = Some(namespaces::check(server, target, &target.namespace, &name).await?);
+                }
+            }
+            Err(CommitError::Guard { .. } | CommitError::Conflict { .. }) => {
+                return Err(Status::modified(&target.resource(), &name));
+            }
+            Err(CommitError::Unavailable(text)) => return Err(Status::service_unavailable(text)),
+        }
+    }
+    unreachable!("every attempt returns or goes on")
+}
+
+fn exists(target: &Target, name: &str, current: Option<&Item>, generated: bool) -> Status {
+    let resource = target.resource();
+    if generated {
+        return Status::generate_name_conflict(&resource, name, 1);
+    }
+    let status = Status::already_exists(&resource, name);
+    let terminating = current
+        .and_then(|item| output::object(&target.served, item).ok())
+        .is_some_and(|object| object["metadata"]["deletionTimestamp"].is_string());
+    if terminating {
+        let message = format!("object is being deleted: {}", status.message);
+        return status.with_message(message);
+    }
+    status
+}
+
+/// Holds an object's namespace against the URL and fills it in.
+pub fn place(object: &mut Value, target: &Target) -> Result<(), Status> {
+    let Some(map) = object.as_object_mut() else { return Err(Status::bad_request("the body is not an object")) };
+    let meta = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    if meta.is_null() {
+        *meta = Value::Object(Map::new());
+    }
+    let Some(meta) = meta.as_object_mut() else { return Err(Status::bad_request("metadata is not an object")) };
+    let given = meta.get("namespace").and_then(Value::as_str).unwrap_or_default();
+    if target.served.namespaced {
+        if given.is_empty() {
+            meta.insert("namespace".into(), Value::String(target.namespace.clone()));
+        } else if given != target.namespace {
+            return Err(Status::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn stamp(server: &ApiServer, object: &mut Value, generation: bool) {
+    let now = kcp_apimachinery::time::format_rfc3339(server.clock.now().as_second());
+    let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation"] {
+        meta.remove(field);
+    }
+    meta.insert("uid".into(), Value::String(uuid::Uuid::new_v4().to_string()));
+    meta.insert("creationTimestamp".into(), Value::String(now));
+    if generation {
+        meta.insert("generation".into(), 1.into());
+    }
+}
+
+fn object_name(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+/// A name from a base: cut to 58 characters, five random ones added.
+fn generate(base: &str) -> String {
+    let cut: String = base.chars().take(58).collect();
+    let random = uuid::Uuid::new_v4();
+    let ending = random.as_bytes()[..5].iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]));
+    cut.chars().chain(ending).collect()
+}

@@ -1,0 +1,45 @@
+//! deletecollection: every selected object of a collection, page by page.
+
+use crate::chain::{Next, StepResult};
+use crate::exchange::Exchange;
+use crate::negotiate;
+use crate::server::ApiServer;
+use crate::verbs::delete::{self, Gone};
+use crate::verbs::options::ListOptions;
+use crate::verbs::select::Selection;
+use crate::verbs::target::Target;
+use crate::verbs::{list, output};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+/// Serves the request. Answers with the list of what was deleted.
+pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
+    let negotiated = negotiate::response(exchange)?;
+    let list_options = ListOptions::parse(exchange.query(), false)?;
+    let selection = Selection::parse(exchange, &target.served)?;
+    let options = delete::options(exchange).await?;
+    let found = list::read(server, target, &list_options, &selection).await?;
+    let served = &target.served;
+    let mut items = Vec::with_capacity(found.items.len());
+    for item in &found.items {
+        let object = match delete::remove(server, target, &item.key, &options).await {
+            Ok(Gone::Now(object) | Gone::Later(object)) => object,
+            Err(status) if status.is_not_found() => continue,
+            Err(status) => return Err(status),
+        };
+        items.push(without_header(object, served.is_custom()));
+    }
+    let value = json!({"kind": served.list_kind, "apiVersion": served.api_version,
+        "metadata": {"resourceVersion": found.revision.to_string()}, "items": items});
+    let plain = negotiate::Negotiated { shape: negotiate::Shape::Plain, ..negotiated };
+    Ok(Next::Answer(output::encode(exchange, &plain, StatusCode::OK, &value)?))
+}
+
+fn without_header(mut object: Value, custom: bool) -> Value {
+    if let (false, Some(map)) = (custom, object.as_object_mut()) {
+        map.remove("kind");
+        map.remove("apiVersion");
+    }
+    object
+}
+

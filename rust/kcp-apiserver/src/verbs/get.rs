@@ -1,0 +1,34 @@
+//! get: one object by name.
+
+use crate::chain::{Next, StepResult};
+use crate::exchange::Exchange;
+use crate::negotiate;
+use crate::server::ApiServer;
+use crate::verbs::options::parse_revision;
+use crate::verbs::target::Target;
+use crate::verbs::{output, storage_error};
+use http::StatusCode;
+use kcp_apimachinery::status::Status;
+use kcp_storage::Item;
+
+/// Serves the request.
+pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
+    let negotiated = negotiate::response(exchange)?;
+    let wanted = crate::request_info::value(exchange.query(), "resourceVersion").unwrap_or_default();
+    if let Some(revision) = parse_revision(&wanted)? {
+        super::list::wait_for(server, revision).await?;
+    }
+    let item = read(server, target).await?;
+    let response = output::one(server, exchange, &negotiated, &target.served, &item, StatusCode::OK)?;
+    Ok(Next::Answer(response))
+}
+
+/// The object a request names.
+///
+/// # Errors
+/// 404 when it is not there.
+pub async fn read(server: &ApiServer, target: &Target) -> Result<Item, Status> {
+    let key = target.key(&target.name);
+    let found = server.store.get(&key).await.map_err(|error| storage_error(&error))?;
+    found.ok_or_else(|| Status::not_found(&target.resource(), &target.name))
+}

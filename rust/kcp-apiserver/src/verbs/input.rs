@@ -1,0 +1,186 @@
+//! Bodies of writes: read within the limit, decoded from JSON or YAML, held against the endpoint's kind.
+
+use crate::body::BodyError;
+use crate::exchange::Exchange;
+use crate::registry::Served;
+use crate::verbs::options::FieldValidation;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use kcp_apimachinery::status::Status;
+use kcp_apimachinery::strict;
+use serde_json::Value;
+
+/// Largest body of a request, bytes.
+pub const MAX_BODY: usize = 3 * 1024 * 1024;
+
+const TYPES: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+
+/// A decoded body.
+pub struct Input {
+    /// The object, as sent.
+    pub object: Value,
+    /// Complaints of strict decoding so far (duplicate fields).
+    pub complaints: Vec<String>,
+}
+
+/// Takes the body out of the exchange.
+///
+/// # Errors
+/// 413 past [`MAX_BODY`]; 400 when the body breaks off.
+pub async fn read(exchange: &mut Exchange) -> Result<Bytes, Status> {
+    let declared = exchange.headers().get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if declared.and_then(|text| text.parse::<u64>().ok()).is_some_and(|length| length > MAX_BODY as u64) {
+        return Err(Status::too_large(MAX_BODY));
+    }
+    let Some(mut body) = exchange.body.take() else { return Ok(Bytes::new()) };
+    let mut first: Option<Bytes> = None;
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(broken)?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len() > MAX_BODY {
+            return Err(Status::too_large(MAX_BODY));
+        }
+        match &first {
+            None => first = Some(data),
+            Some(_) => rest.extend_from_slice(&data),
+        }
+    }
+    let first = first.unwrap_or_default();
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(whole.freeze())
+}
+
+fn broken(error: BodyError) -> Status {
+    Status::bad_request(format!("unable to read the request body: {error}"))
+}
+
+/// The media type of the request's body without parameters; JSON when none is given.
+pub fn media_type(exchange: &Exchange) -> String {
+    let header = exchange.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media = header.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if media.is_empty() { "application/json".to_owned() } else { media }
+}
+
+/// Decodes a JSON or YAML body. `custom`: the endpoint takes no protobuf even where built-in kinds do.
+///
+/// # Errors
+/// 415 for other media types, 400 for bodies that are not what they say.
+pub fn decode(media: &str, body: &[u8], custom: bool) -> Result<Input, Status> {
+    match media {
+        "application/json" => decode_json(body),
+        "application/yaml" => decode_yaml(body),
+        _ => Err(Status::unsupported_media_type(if custom { &TYPES[..2] } else { &TYPES })),
+    }
+}
+
+/// Decodes JSON; duplicates are noted, the last one counts.
+pub fn decode_json(body: &[u8]) -> Result<Input, Status> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(Status::bad_request("the request body is empty"));
+    }
+    let (object, complaints) = strict::decode_with_duplicates(body).map_err(Status::bad_request)?;
+    Ok(Input { object, complaints })
+}
+
+fn decode_yaml(body: &[u8]) -> Result<Input, Status> {
+    let text = std::str::from_utf8(body)
+        .map_err(|_| Status::bad_request("error converting YAML to JSON: yaml: invalid UTF-8"))?;
+    let (object, complaints) = kcp_apimachinery::yaml::decode(text)
+        .map_err(|error| Status::bad_request(format!("error converting YAML to JSON: yaml: {error}")))?;
+    Ok(Input { object, complaints })
+}
+
+/// Holds `kind` and `apiVersion` of an object against the endpoint; built-in endpoints fill in absent ones.
+pub fn check_header(object: &mut Value, served: &Served, body: &[u8]) -> Result<(), Status> {
+    let head = || {
+        let text = String::from_utf8_lossy(body);
+        text.chars().take(1024).collect::<String>()
+    };
+    let Some(map) = object.as_object_mut() else {
+        return Err(Status::bad_request(format!("couldn't get version/kind; json parse error: json: cannot unmarshal \
+             {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \
+             \"json:\\\"kind,omitempty\\\"\" }}", go_type(object))));
+    };
+    let custom = served.is_custom();
+    for (field, expected) in [("kind", &served.kind), ("apiVersion", &served.api_version)] {
+        match map.get(field) {
+            Some(Value::String(text)) if text == expected => {}
+            None | Some(Value::Null) if !custom => {
+                map.insert(field.to_owned(), Value::String(expected.clone()));
+            }
+            Some(Value::String(text)) if !text.is_empty() => {
+                return Err(mismatch(map, served));
+            }
+            Some(Value::String(_)) if !custom => {
+                map.insert(field.to_owned(), Value::String(expected.clone()));
+            }
+            _ if field == "kind" => {
+                return Err(Status::bad_request(format!("Object 'Kind' is missing in '{}'", head())));
+            }
+            _ => return Err(mismatch(map, served)),
+        }
+    }
+    Ok(())
+}
+
+fn mismatch(map: &serde_json::Map<String, Value>, served: &Served) -> Status {
+    let text = |field: &str| map.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (kind, api_version) = (text("kind"), text("apiVersion"));
+    if kind == served.kind {
+        return Status::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({})",
+            served.api_version
+        ));
+    }
+    Status::bad_request(format!(
+        "{kind} in version {:?} cannot be handled as a {}: no kind {kind:?} is registered for version {api_version:?} \
+         in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+        api_version.rsplit('/').next().unwrap_or_default(),
+        served.kind
+    ))
+}
+
+/// What Go's decoder calls a value's type.
+pub fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// Applies a request's field validation to what strict decoding complained about.
+///
+/// # Errors
+/// 400 naming every complaint, for [`FieldValidation::Strict`].
+pub fn settle(
+    exchange: &mut Exchange,
+    served: &Served,
+    validation: FieldValidation,
+    complaints: Vec<String>,
+) -> Result<(), Status> {
+    match validation {
+        _ if complaints.is_empty() => Ok(()),
+        FieldValidation::Ignore => Ok(()),
+        FieldValidation::Warn => {
+            exchange.warnings.extend(complaints);
+            Ok(())
+        }
+        FieldValidation::Strict => Err(Status::bad_request(format!(
+            "{} in version \"{}\" cannot be handled as a {}: strict decoding error: {}",
+            served.kind,
+            served.version,
+            served.kind,
+            complaints.join(", ")
+        ))),
+    }
+}

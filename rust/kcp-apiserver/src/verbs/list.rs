@@ -1,0 +1,264 @@
+//! list: a collection, paged, at a revision that all pages share.
+
+use crate::chain::{Next, StepResult};
+use crate::exchange::{Cluster, Exchange};
+use crate::negotiate::{self, Media, Negotiated, Shape};
+use crate::server::ApiServer;
+use crate::verbs::continue_token::Token;
+use crate::verbs::options::ListOptions;
+use crate::verbs::output::{self, IncludeObject};
+use crate::verbs::select::Selection;
+use crate::verbs::storage_error;
+use crate::verbs::target::Target;
+use http::StatusCode;
+use kcp_apimachinery::status::Status;
+use kcp_storage::{At, Error, Item, KeyRange, ListQuery, Revision};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Items read from the store at a time.
+const CHUNK: usize = 1_000;
+
+/// How long a request waits for a revision that has not happened yet.
+const FUTURE_WAIT: Duration = Duration::from_secs(3);
+
+/// What a list found.
+pub struct Found {
+    /// The state that was read.
+    pub revision: Revision,
+    /// The selected items, in key order.
+    pub items: Vec<Item>,
+    /// Encoded key to continue after, when there is more.
+    pub continue_after: Option<bytes::Bytes>,
+    /// How many items are left, where that is known.
+    pub remaining: Option<usize>,
+}
+
+/// Serves the request.
+pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
+    let negotiated = negotiate::response(exchange)?;
+    let options = ListOptions::parse(exchange.query(), false)?;
+    let selection = Selection::parse(exchange, &target.served)?;
+    let found = read(server, target, &options, &selection).await?;
+    Ok(Next::Answer(answer(server, exchange, target, &negotiated, found)?))
+}
+
+/// Reads what the options ask for.
+pub async fn read(
+    server: &ApiServer,
+    target: &Target,
+    options: &ListOptions,
+    selection: &Selection,
+) -> Result<Found, Status> {
+    let mut at = At::Latest;
+    let mut after = None;
+    let mut token = None;
+    if options.continue_token.is_empty() {
+        if let Some(revision) = options.revision()? {
+            wait_for(server, revision).await?;
+            let exact = options.version_match == "Exact"
+                || (options.version_match.is_empty() && options.limit > 0 && revision > 0);
+            if exact {
+                at = At::Exact(Revision::new(revision));
+            }
+        }
+    } else {
+        if !options.resource_version.is_empty() && options.resource_version != "0" {
+            let text = "specifying resource version is not allowed when using continue";
+            return Err(Status::bad_request(text));
+        }
+        let decoded = Token::decode(&options.continue_token, target)?;
+        at = decoded.revision.map_or(At::Latest, At::Exact);
+        after = Some(decoded.after.clone());
+        token = Some(decoded);
+    }
+    // A resource version of 0 reads from memory anyway, where a limit is as cheap: pages are honoured.
+    let result = collect(server, target, selection, at, after, options.limit).await;
+    result.map_err(|error| match (&error, token) {
+        (Error::Compacted { .. }, Some(token)) => token.expired(),
+        (Error::Compacted { .. }, None) => {
+            Status::expired("The resourceVersion for the provided list is too old.")
+        }
+        _ => storage_error(&error),
+    })?
+}
+
+async fn collect(
+    server: &ApiServer,
+    target: &Target,
+    selection: &Selection,
+    mut at: At,
+    mut after: Option<bytes::Bytes>,
+    limit: usize,
+) -> Result<Result<Found, Status>, Error> {
+    let range = match selection.only_name() {
+        Some(name) if !name.is_empty() && !target.namespace.is_empty() => KeyRange::object(&target.key(name)),
+        _ => target.range(),
+    };
+    let mut items = Vec::new();
+    loop {
+        let wanted = if limit == 0 {
+            None
+        } else if selection.is_everything() {
+            Some(limit - items.len())
+        } else {
+            Some(CHUNK)
+        };
+        let query = ListQuery { range: range.clone(), at, after: after.take(), limit: wanted };
+        let page = server.store.list(query).await?;
+        let revision = page.revision;
+        // Later pages of this answer read the same state.
+        at = At::Exact(revision);
+        let last = page.items.last().map(|item| item.key.to_bytes());
+        if selection.is_everything() && items.is_empty() {
+            items = page.items;
+        } else {
+            for item in page.items {
+                match selection.matches(&item) {
+                    Ok(true) => {
+                        items.push(item);
+                        if limit > 0 && items.len() > limit {
+                            break;
+                        }
+                    }
+                    Ok(false) => {}
+                    Err(status) => return Ok(Err(status)),
+                }
+            }
+        }
+        let over = limit > 0 && items.len() > limit;
+        if over {
+            items.truncate(limit);
+        }
+        let full = limit > 0 && items.len() == limit;
+        if over || !page.more || full {
+            let more = over || page.more;
+            let continue_after = more.then(|| match items.last() {
+                Some(item) => item.key.to_bytes(),
+                None => last.unwrap_or_default(),
+            });
+            let remaining = match (&continue_after, selection.is_everything()) {
+                (Some(after), true) => Some(count(server, &range, at, after.clone()).await?),
+                _ => None,
+            };
+            return Ok(Ok(Found { revision, items, continue_after, remaining }));
+        }
+        after = last;
+    }
+}
+
+async fn count(server: &ApiServer, range: &KeyRange, at: At, after: bytes::Bytes) -> Result<usize, Error> {
+    let mut after = Some(after);
+    let mut count = 0;
+    loop {
+        let query = ListQuery { range: range.clone(), at, after: after.take(), limit: Some(CHUNK) };
+        let page = server.store.list(query).await?;
+        count += page.items.len();
+        match page.items.last() {
+            Some(item) if page.more => after = Some(item.key.to_bytes()),
+            _ => return Ok(count),
+        }
+    }
+}
+
+/// Waits until the store has reached a revision.
+///
+/// # Errors
+/// 504 with cause `ResourceVersionTooLarge` when it does not within three seconds.
+pub async fn wait_for(server: &ApiServer, revision: u64) -> Result<(), Status> {
+    if server.store.head().get() >= revision {
+        return Ok(());
+    }
+    let mut newest = server.newest.clone();
+    if tokio::time::timeout(FUTURE_WAIT, newest.wait_for(|head| head.get() >= revision)).await.is_ok_and(|seen| seen.is_ok()) {
+        return Ok(());
+    }
+    Err(Status::too_large_resource_version(revision, server.store.head().get(), 1))
+}
+
+fn answer(
+    server: &ApiServer,
+    exchange: &Exchange,
+    target: &Target,
+    negotiated: &Negotiated,
+    found: Found,
+) -> Result<crate::Response, Status> {
+    let served = &target.served;
+    let token = found.continue_after.as_ref().map(|after| Token::encode(found.revision, after, target));
+    if negotiated.shape == Shape::Plain && negotiated.media == Media::Json && !negotiated.pretty {
+        let mut out = Vec::with_capacity(256 + found.items.iter().map(|item| item.value.data.len() + 160).sum::<usize>());
+        out.extend_from_slice(b"{\"kind\":\"");
+        out.extend_from_slice(served.list_kind.as_bytes());
+        out.extend_from_slice(b"\",\"apiVersion\":\"");
+        out.extend_from_slice(served.api_version.as_bytes());
+        out.extend_from_slice(b"\",\"metadata\":");
+        serde_json::to_writer(&mut out, &list_meta(found.revision, token, found.remaining)).map_err(Status::internal)?;
+        out.extend_from_slice(b",\"items\":[");
+        let mut first = true;
+        for item in &found.items {
+            let Some(served) = served_for(exchange, target, item) else { continue };
+            if !first {
+                out.push(b',');
+            }
+            first = false;
+            output::append(&mut out, &served, item, served.is_custom())?;
+        }
+        out.extend_from_slice(b"]}\n");
+        return Ok(output::bytes(exchange, StatusCode::OK, "application/json", out));
+    }
+    let metadata = list_meta(found.revision, token, found.remaining);
+    let mut objects = Vec::with_capacity(found.items.len());
+    for item in &found.items {
+        if let Some(served) = served_for(exchange, target, item) {
+            objects.push((output::object(&served, item)?, served));
+        }
+    }
+    let value = match &negotiated.shape {
+        Shape::Plain => {
+            let items = objects.into_iter().map(|(mut object, served)| {
+                if let (false, Some(map)) = (served.is_custom(), object.as_object_mut()) {
+                    map.remove("kind");
+                    map.remove("apiVersion");
+                }
+                object
+            });
+            json!({"kind": served.list_kind, "apiVersion": served.api_version, "metadata": metadata,
+                "items": items.collect::<Vec<Value>>()})
+        }
+        Shape::PartialList => {
+            let items: Vec<Value> = objects.iter().map(|(object, _)| output::partial(object)).collect();
+            json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
+                "items": items})
+        }
+        Shape::PartialObject => return Err(Status::not_acceptable(&["application/json", "application/yaml"])),
+        Shape::Table { api_version } => {
+            let include = IncludeObject::parse(exchange.query())?;
+            let now = server.clock.now();
+            let rows = objects.into_iter().map(|(object, served)| output::row(&served, object, include, now));
+            output::table(api_version, Some(&served.columns), rows.collect(), Value::Object(metadata))
+        }
+    };
+    output::encode(exchange, negotiated, StatusCode::OK, &value)
+}
+
+/// The resource as the item's own cluster serves it; for wildcard requests that may differ from item to item, and
+/// items of clusters that do not serve it are left out.
+pub fn served_for(exchange: &Exchange, target: &Target, item: &Item) -> Option<Arc<crate::registry::Served>> {
+    if exchange.cluster == Cluster::Wildcard && target.served.is_custom() {
+        return target.view.in_cluster(item.key.cluster());
+    }
+    Some(Arc::clone(&target.served))
+}
+
+fn list_meta(revision: Revision, token: Option<String>, remaining: Option<usize>) -> Map<String, Value> {
+    let mut meta = Map::new();
+    meta.insert("resourceVersion".into(), Value::String(revision.to_string()));
+    if let Some(token) = token {
+        meta.insert("continue".into(), Value::String(token));
+        if let Some(remaining) = remaining.filter(|remaining| *remaining > 0) {
+            meta.insert("remainingItemCount".into(), remaining.into());
+        }
+    }
+    meta
+}

@@ -1,0 +1,264 @@
+//! Options of writes, lists and deletes, from the query or a `DeleteOptions` body.
+
+use crate::request_info::{truthy, value, values};
+use kcp_apimachinery::GroupKind;
+use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::status::Status;
+use serde_json::Value;
+
+/// How unknown and duplicate fields of a body are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldValidation {
+    /// Dropped without a word.
+    Ignore,
+    /// Dropped with a warning each.
+    Warn,
+    /// Refused.
+    Strict,
+}
+
+/// Options of a create, update or patch.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    /// Do everything but store.
+    pub dry_run: bool,
+    /// Who manages the written fields.
+    pub field_manager: String,
+    /// What happens to unknown fields.
+    pub field_validation: FieldValidation,
+}
+
+impl WriteOptions {
+    /// Reads the options of `verb` (`Create`, `Update`, `Patch`) from a query.
+    pub fn parse(query: &str, verb: &str, user_agent: &str) -> Result<Self, Status> {
+        let mut errors = ErrorList::default();
+        let dry_run = dry_run(&values(query, "dryRun").collect::<Vec<_>>(), &mut errors);
+        let given = value(query, "fieldManager").unwrap_or_default();
+        if given.chars().count() > 128 {
+            errors.push(Error::too_long(&Path::root("fieldManager"), 128));
+        } else if given.chars().any(|c| c.is_control()) {
+            let path = Path::root("fieldManager");
+            errors.push(Error::invalid(&path, given.as_str(), "should only contain printable characters"));
+        }
+        let mode = value(query, "fieldValidation").unwrap_or_default();
+        let field_validation = match mode.as_str() {
+            "" | "Warn" => FieldValidation::Warn,
+            "Ignore" => FieldValidation::Ignore,
+            "Strict" => FieldValidation::Strict,
+            other => {
+                let supported = ["", "Ignore", "Strict", "Warn"];
+                errors.push(Error::not_supported(&Path::root("fieldValidation"), other, &supported));
+                FieldValidation::Warn
+            }
+        };
+        if verb != "Patch" && value(query, "force").is_some() && truthy(query, "force") {
+            // Other verbs ignore the parameter, as they ignore every parameter they do not know.
+        }
+        refuse(&format!("{verb}Options"), errors)?;
+        let field_manager = if given.is_empty() { default_manager(user_agent) } else { given };
+        Ok(Self { dry_run, field_manager, field_validation })
+    }
+}
+
+/// What becomes of an object's dependents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// They go after their owner.
+    Background,
+    /// They go before it.
+    Foreground,
+    /// They stay.
+    Orphan,
+}
+
+/// Options of a delete.
+#[derive(Clone, Debug, Default)]
+pub struct DeleteOptions {
+    /// Do everything but store.
+    pub dry_run: bool,
+    /// The uid the object must have.
+    pub uid: Option<String>,
+    /// The resourceVersion it must have.
+    pub resource_version: Option<String>,
+    /// What becomes of its dependents; `None`: the kind's default.
+    pub propagation: Option<Propagation>,
+}
+
+impl DeleteOptions {
+    /// Reads the options from a body, or from the query where there is none.
+    pub fn parse(query: &str, body: Option<&Value>) -> Result<Self, Status> {
+        let mut errors = ErrorList::default();
+        let mut options = Self::default();
+        let (dry, policy, orphan) = match body {
+            Some(body) => {
+                check_header(body)?;
+                let text = |value: &Value| value.as_str().map(str::to_owned);
+                if let Some(preconditions) = body.get("preconditions") {
+                    options.uid = preconditions.get("uid").and_then(text);
+                    options.resource_version = preconditions.get("resourceVersion").and_then(text);
+                }
+                let dry = body.get("dryRun").and_then(Value::as_array).cloned().unwrap_or_default();
+                (
+                    dry.iter().filter_map(text).collect::<Vec<_>>(),
+                    body.get("propagationPolicy").and_then(text),
+                    body.get("orphanDependents").and_then(Value::as_bool),
+                )
+            }
+            None => (
+                values(query, "dryRun").collect(),
+                value(query, "propagationPolicy"),
+                value(query, "orphanDependents").map(|_| truthy(query, "orphanDependents")),
+            ),
+        };
+        options.dry_run = dry_run(&dry, &mut errors);
+        if policy.is_some() && orphan.is_some() {
+            let text = "orphanDependents and deletionPropagation cannot be both set";
+            errors.push(Error::invalid(&Path::root("propagationPolicy"), policy.as_deref().unwrap_or_default(), text));
+        }
+        options.propagation = match policy.as_deref() {
+            None => orphan.map(|orphan| if orphan { Propagation::Orphan } else { Propagation::Background }),
+            Some("Background") => Some(Propagation::Background),
+            Some("Foreground") => Some(Propagation::Foreground),
+            Some("Orphan") => Some(Propagation::Orphan),
+            Some(other) => {
+                let supported = ["Background", "Foreground", "Orphan"];
+                errors.push(Error::not_supported(&Path::root("propagationPolicy"), other, &supported));
+                None
+            }
+        };
+        refuse("DeleteOptions", errors)?;
+        Ok(options)
+    }
+}
+
+/// What a list or watch asks for besides its selectors.
+#[derive(Clone, Debug, Default)]
+pub struct ListOptions {
+    /// The `resourceVersion` parameter; empty when absent.
+    pub resource_version: String,
+    /// The `resourceVersionMatch` parameter; empty when absent.
+    pub version_match: String,
+    /// Page size; 0 when absent.
+    pub limit: usize,
+    /// Continue token; empty when absent.
+    pub continue_token: String,
+    /// Seconds a watch is kept open; `None`: the server's choice.
+    pub timeout_seconds: Option<u64>,
+    /// Whether bookmarks are wanted.
+    pub bookmarks: bool,
+    /// Whether a watch begins with the current objects and an end mark.
+    pub send_initial_events: Option<bool>,
+}
+
+impl ListOptions {
+    /// Reads and checks the options.
+    pub fn parse(query: &str, watching: bool) -> Result<Self, Status> {
+        let number = |name: &str| -> Result<Option<u64>, Status> {
+            match value(query, name).filter(|text| !text.is_empty()) {
+                None => Ok(None),
+                Some(text) => text.parse().map(Some).map_err(|_| {
+                    Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
+                }),
+            }
+        };
+        let options = Self {
+            resource_version: value(query, "resourceVersion").unwrap_or_default(),
+            version_match: value(query, "resourceVersionMatch").unwrap_or_default(),
+            limit: number("limit")?.map_or(0, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+            continue_token: value(query, "continue").unwrap_or_default(),
+            timeout_seconds: number("timeoutSeconds")?,
+            bookmarks: truthy(query, "allowWatchBookmarks"),
+            send_initial_events: value(query, "sendInitialEvents").map(|_| truthy(query, "sendInitialEvents")),
+        };
+        refuse("ListOptions", if watching { options.check_watch() } else { options.check_list() })?;
+        Ok(options)
+    }
+
+    /// The `resourceVersion` as a number; `None` when absent.
+    pub fn revision(&self) -> Result<Option<u64>, Status> {
+        parse_revision(&self.resource_version)
+    }
+
+    fn check_list(&self) -> ErrorList {
+        let mut errors = ErrorList::default();
+        let path = Path::root("resourceVersionMatch");
+        if !self.version_match.is_empty() {
+            if self.resource_version.is_empty() {
+                let text = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+                errors.push(Error::forbidden(&path, text));
+            }
+            if !self.continue_token.is_empty() {
+                errors.push(Error::forbidden(&path, "resourceVersionMatch is forbidden when continue is provided"));
+            }
+            match self.version_match.as_str() {
+                "Exact" if self.resource_version == "0" => {
+                    let text = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+                    errors.push(Error::forbidden(&path, text));
+                }
+                "Exact" | "NotOlderThan" => {}
+                other => errors.push(Error::not_supported(&path, other, &["Exact", "NotOlderThan", ""])),
+            }
+        }
+        if self.send_initial_events.is_some() {
+            let text = "sendInitialEvents is forbidden for list";
+            errors.push(Error::forbidden(&Path::root("sendInitialEvents"), text));
+        }
+        errors
+    }
+
+    fn check_watch(&self) -> ErrorList {
+        let mut errors = ErrorList::default();
+        let path = Path::root("resourceVersionMatch");
+        if self.send_initial_events.is_some() {
+            if self.version_match.is_empty() {
+                let text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+                errors.push(Error::forbidden(&Path::root("sendInitialEvents"), text));
+            } else if self.version_match != "NotOlderThan" {
+                errors.push(Error::not_supported(&path, self.version_match.as_str(), &["NotOlderThan"]));
+            }
+        } else if !self.version_match.is_empty() {
+            let text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+            errors.push(Error::forbidden(&path, text));
+        }
+        errors
+    }
+}
+
+/// A `resourceVersion` as a number; `None` when it is empty.
+pub fn parse_revision(text: &str) -> Result<Option<u64>, Status> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        Status::bad_request(format!("invalid resource version: strconv.ParseUint: parsing {text:?}: invalid syntax"))
+    })
+}
+
+fn dry_run(values: &[String], errors: &mut ErrorList) -> bool {
+    for value in values.iter().filter(|value| *value != "All") {
+        errors.push(Error::not_supported(&Path::root("dryRun"), value.as_str(), &["All"]));
+    }
+    values.iter().any(|value| value == "All")
+}
+
+fn refuse(kind: &str, errors: ErrorList) -> Result<(), Status> {
+    errors.into_result().map_err(|errors| Status::invalid(&GroupKind::new("meta.k8s.io", kind), "", &errors))
+}
+
+fn check_header(body: &Value) -> Result<(), Status> {
+    let kind = body.get("kind").and_then(Value::as_str).unwrap_or("DeleteOptions");
+    if kind == "DeleteOptions" {
+        return Ok(());
+    }
+    let version = body.get("apiVersion").and_then(Value::as_str).unwrap_or("v1");
+    Err(Status::bad_request(format!(
+        "{kind} in version \"{version}\" cannot be handled as a DeleteOptions: converting ({kind}) to (DeleteOptions): \
+         unknown conversion"
+    )))
+}
+
+/// The manager that a client which names none is: its user agent up to the first slash, printable, at most 128 long.
+fn default_manager(user_agent: &str) -> String {
+    let product = user_agent.split('/').next().unwrap_or_default();
+    product.chars().filter(|c| !c.is_control()).take(128).collect()
+}

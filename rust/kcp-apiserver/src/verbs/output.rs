@@ -1,0 +1,191 @@
+//! Answers with objects: plain, as a table, or metadata only; JSON or YAML; compressed when large.
+
+use crate::codec;
+use crate::exchange::{Exchange, Response};
+use crate::negotiate::{Media, Negotiated, Shape};
+use crate::registry::{Column, Served};
+use crate::request_info;
+use crate::respond;
+use crate::server::ApiServer;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::StatusCode;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, VARY};
+use kcp_apimachinery::status::Status;
+use kcp_storage::Item;
+use serde_json::{Value, json};
+use std::io::Write;
+
+/// Bodies larger than this are compressed for clients that take gzip, bytes.
+const COMPRESS_ABOVE: usize = 128 * 1024;
+
+/// What accompanies the rows of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IncludeObject {
+    /// The object's metadata.
+    Metadata,
+    /// The whole object.
+    Object,
+    /// Nothing.
+    None,
+}
+
+impl IncludeObject {
+    /// Reads the `includeObject` parameter.
+    pub fn parse(query: &str) -> Result<Self, Status> {
+        match request_info::value(query, "includeObject").as_deref() {
+            None | Some("" | "Metadata") => Ok(Self::Metadata),
+            Some("Object") => Ok(Self::Object),
+            Some("None") => Ok(Self::None),
+            Some(other) => Err(Status::bad_request(format!(
+                "Unable to convert to Table as requested: unrecognized includeObject value: {other:?}"
+            ))),
+        }
+    }
+}
+
+/// A stored object as a value of the version it is served at, pruned and defaulted by today's schema.
+pub fn object(served: &Served, item: &Item) -> Result<Value, Status> {
+    let mut object = codec::decode(item, served.header()).map_err(Status::internal)?;
+    if needs_work(served, item) {
+        served.strategy.from_stored(&mut object);
+    }
+    Ok(object)
+}
+
+/// Whether a stored object cannot be sent as it is stored.
+fn needs_work(served: &Served, item: &Item) -> bool {
+    served.strategy.converts() || codec::fingerprint(&item.value) != served.strategy.fingerprint()
+}
+
+/// Appends the JSON of a stored object, with its type header unless it is an item of a built-in list.
+pub fn append(out: &mut Vec<u8>, served: &Served, item: &Item, with_header: bool) -> Result<(), Status> {
+    if needs_work(served, item) {
+        let mut object = object(served, item)?;
+        if let (false, Some(map)) = (with_header, object.as_object_mut()) {
+            map.remove("kind");
+            map.remove("apiVersion");
+        }
+        return serde_json::to_writer(out, &object).map_err(Status::internal);
+    }
+    let header = with_header.then(|| served.header());
+    codec::write(out, header, item.key.cluster(), item.revision, &item.value);
+    Ok(())
+}
+
+/// One object as an answer.
+pub fn one(
+    server: &ApiServer,
+    exchange: &Exchange,
+    negotiated: &Negotiated,
+    served: &Served,
+    item: &Item,
+    code: StatusCode,
+) -> Result<Response, Status> {
+    if negotiated.shape == Shape::Plain && negotiated.media == Media::Json && !negotiated.pretty {
+        let mut out = Vec::new();
+        append(&mut out, served, item, true)?;
+        out.push(b'\n');
+        return Ok(bytes(exchange, code, "application/json", out));
+    }
+    value(server, exchange, negotiated, served, object(served, item)?, code)
+}
+
+/// One object that is at hand as a value (dry runs, scales, reviews) as an answer.
+pub fn value(
+    server: &ApiServer,
+    exchange: &Exchange,
+    negotiated: &Negotiated,
+    served: &Served,
+    object: Value,
+    code: StatusCode,
+) -> Result<Response, Status> {
+    let shaped = match &negotiated.shape {
+        Shape::Plain => object,
+        Shape::PartialObject => partial(&object),
+        Shape::PartialList => return Err(Status::not_acceptable(&["application/json", "application/yaml"])),
+        Shape::Table { api_version } => {
+            let include = IncludeObject::parse(exchange.query())?;
+            let revision = object["metadata"]["resourceVersion"].clone();
+            let row = row(served, object, include, server.clock.now());
+            table(api_version, Some(&served.columns), vec![row], json!({"resourceVersion": revision}))
+        }
+    };
+    encode(exchange, negotiated, code, &shaped)
+}
+
+/// A value in the negotiated media type.
+pub fn encode(
+    exchange: &Exchange,
+    negotiated: &Negotiated,
+    code: StatusCode,
+    value: &Value,
+) -> Result<Response, Status> {
+    match negotiated.media {
+        Media::Yaml => {
+            let text = serde_saphyr::to_string(value).map_err(Status::internal)?;
+            Ok(bytes(exchange, code, "application/yaml", text.into_bytes()))
+        }
+        _ => {
+            let mut out = if negotiated.pretty {
+                serde_json::to_vec_pretty(value)
+            } else {
+                serde_json::to_vec(value)
+            }
+            .map_err(Status::internal)?;
+            out.push(b'\n');
+            Ok(bytes(exchange, code, "application/json", out))
+        }
+    }
+}
+
+/// Bytes as an answer, compressed when they are many and the client takes gzip.
+pub fn bytes(exchange: &Exchange, code: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
+    let accepts = || {
+        exchange
+            .headers()
+            .get_all(ACCEPT_ENCODING)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.split(',').any(|part| part.split(';').next().unwrap_or_default().trim() == "gzip"))
+    };
+    if body.len() <= COMPRESS_ABOVE || !accepts() {
+        return respond::full(code, content_type, body);
+    }
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(1));
+    let compressed = encoder.write_all(&body).and_then(|()| encoder.finish());
+    let Ok(compressed) = compressed else { return respond::full(code, content_type, body) };
+    let mut response = respond::full(code, content_type, compressed);
+    response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    response
+}
+
+/// The metadata of an object, as `PartialObjectMetadata`.
+pub fn partial(object: &Value) -> Value {
+    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
+}
+
+/// A table row. The object is consumed: it moves into the row where it is wanted whole.
+pub fn row(served: &Served, object: Value, include: IncludeObject, now: jiff::Timestamp) -> Value {
+    let cells = served.strategy.cells(&object, now);
+    let accompanying = match include {
+        IncludeObject::Metadata => partial(&object),
+        IncludeObject::Object => object,
+        IncludeObject::None => Value::Null,
+    };
+    json!({"cells": cells, "object": accompanying})
+}
+
+/// A table. Watches leave the columns out of all but the first event.
+pub fn table(api_version: &str, columns: Option<&[Column]>, rows: Vec<Value>, metadata: Value) -> Value {
+    let columns: Vec<Value> = columns
+        .unwrap_or_default()
+        .iter()
+        .map(|column| {
+            json!({"name": column.name, "type": column.kind, "format": column.format,
+                "description": column.description, "priority": column.priority})
+        })
+        .collect();
+    json!({"kind": "Table", "apiVersion": api_version, "metadata": metadata, "columnDefinitions": columns, "rows": rows})
+}

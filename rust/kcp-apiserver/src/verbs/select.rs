@@ -1,0 +1,85 @@
+//! Label and field selectors of lists, watches and collection deletes, over stored objects.
+
+use crate::codec;
+use crate::exchange::Exchange;
+use crate::registry::Served;
+use crate::request_info::value;
+use kcp_apimachinery::selector::{field, label};
+use kcp_apimachinery::status::Status;
+use kcp_storage::Item;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// What a collection request narrows itself to.
+pub struct Selection {
+    labels: label::Selector,
+    fields: field::Selector,
+    served: Arc<Served>,
+    everything: bool,
+}
+
+impl Selection {
+    /// Reads the selectors from a query and checks that the resource can be selected by them.
+    pub fn parse(exchange: &Exchange, served: &Arc<Served>) -> Result<Self, Status> {
+        let query = exchange.query();
+        let labels = label::Selector::parse(&value(query, "labelSelector").unwrap_or_default())
+            .map_err(|error| Status::bad_request(format!("unable to parse requirement: {}", trim(&error))))?;
+        let fields = field::Selector::parse(&value(query, "fieldSelector").unwrap_or_default())
+            .map_err(Status::bad_request)?;
+        fields
+            .validate(|name| {
+                name == "metadata.name"
+                    || (name == "metadata.namespace" && (served.namespaced || !served.is_custom()))
+                    || served.strategy.selects_by(name)
+            })
+            .map_err(Status::bad_request)?;
+        let info = &exchange.info;
+        if info.names_object && fields.exact_match("metadata.name").is_some_and(|name| name != info.name) {
+            return Err(Status::bad_request("fieldSelector metadata.name doesn't match requested name"));
+        }
+        let everything = labels.is_everything() && fields.is_everything();
+        Ok(Self { labels, fields, served: Arc::clone(served), everything })
+    }
+
+    /// Whether nothing is filtered out.
+    pub fn is_everything(&self) -> bool {
+        self.everything
+    }
+
+    /// The one name the selection allows, where there is one.
+    pub fn only_name(&self) -> Option<&str> {
+        self.fields.exact_match("metadata.name")
+    }
+
+    /// Whether a stored object is selected.
+    pub fn matches(&self, item: &Item) -> Result<bool, Status> {
+        if self.everything {
+            return Ok(true);
+        }
+        // Names need no decoding: a selection by name skips all other objects at once.
+        if self.only_name().is_some_and(|name| name != item.key.name()) {
+            return Ok(false);
+        }
+        let object = codec::decode(item, self.served.header()).map_err(Status::internal)?;
+        Ok(self.matches_object(&object))
+    }
+
+    /// Whether an object is selected.
+    pub fn matches_object(&self, object: &Value) -> bool {
+        self.everything || (self.labels.matches_object(object) && self.fields.matches_with(|name| self.field(object, name)))
+    }
+
+    fn field<'a>(&self, object: &'a Value, name: &str) -> Option<Cow<'a, str>> {
+        let meta = |key: &str| Cow::Borrowed(object["metadata"][key].as_str().unwrap_or_default());
+        match name {
+            "metadata.name" => Some(meta("name")),
+            "metadata.namespace" => Some(meta("namespace")),
+            other => self.served.strategy.field(object, other).map(Cow::Owned),
+        }
+    }
+}
+
+fn trim(error: &str) -> &str {
+    error.strip_prefix("unable to parse requirement: ").unwrap_or(error)
+}

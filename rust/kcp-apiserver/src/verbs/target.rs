@@ -1,0 +1,108 @@
+//! What a resource request is aimed at: the resource as its logical cluster serves it, and the key.
+
+use crate::codec::Header;
+use crate::exchange::{Cluster, Exchange};
+use crate::registry::{ClusterView, Served};
+use crate::server::ApiServer;
+use kcp_apimachinery::status::Status;
+use kcp_apimachinery::{GroupKind, GroupResource};
+use kcp_storage::{Key, KeyRange};
+use std::sync::Arc;
+
+/// A resource request's aim.
+pub struct Target {
+    /// What the logical cluster serves.
+    pub view: Arc<ClusterView>,
+    /// The resource at the requested version.
+    pub served: Arc<Served>,
+    /// The logical cluster; empty for the wildcard.
+    pub cluster: String,
+    /// The namespace; empty for cluster-scoped resources and for all namespaces.
+    pub namespace: String,
+    /// The object's name; empty for collections.
+    pub name: String,
+}
+
+/// Why there is no target.
+pub enum Miss {
+    /// Nothing is served at this path.
+    NoRoute,
+    /// Something is, but not like this.
+    Refused(Status),
+}
+
+impl From<Status> for Miss {
+    fn from(status: Status) -> Self {
+        Self::Refused(status)
+    }
+}
+
+impl Target {
+    /// Finds what the request is aimed at.
+    pub async fn find(server: &ApiServer, exchange: &Exchange) -> Result<Self, Miss> {
+        let info = &exchange.info;
+        let view = match &exchange.cluster {
+            Cluster::Wildcard => server.registry.wildcard(&info.group, &info.version, &info.resource).await?,
+            _ => server.registry.view(exchange.cluster_name()).await?,
+        };
+        let Some(served) = view.lookup(&info.group, &info.version, &info.resource).cloned() else {
+            return Err(Miss::NoRoute);
+        };
+        let in_namespace = !info.namespace.is_empty() && info.resource != "namespaces";
+        if in_namespace && !served.namespaced {
+            return Err(Miss::NoRoute);
+        }
+        if !info.subresource.is_empty() && !served.subresources.iter().any(|sub| sub.name == info.subresource) {
+            return Err(Miss::Refused(Status::not_found_route()));
+        }
+        let collection_verb = matches!(info.verb, "list" | "watch");
+        if served.namespaced && !in_namespace && (info.names_object || !collection_verb) {
+            let status = if info.names_object { return Err(Miss::NoRoute) } else { Status::method_not_allowed() };
+            return Err(Miss::Refused(status));
+        }
+        if !served.allows(&info.subresource, info.verb) || (info.verb == "create" && misplaced_create(exchange)) {
+            return Err(Miss::Refused(Status::method_not_allowed()));
+        }
+        let namespace = if served.namespaced { info.namespace.clone() } else { String::new() };
+        let name = info.name.clone();
+        Ok(Self { view, served, cluster: exchange.cluster_name().to_owned(), namespace, name })
+    }
+
+    /// The key of an object of this resource in the target's namespace.
+    pub fn key(&self, name: &str) -> Key {
+        Key::new(&self.served.storage, &self.cluster, &self.namespace, name)
+    }
+
+    /// The keys of the target's collection.
+    pub fn range(&self) -> KeyRange {
+        if self.cluster.is_empty() {
+            KeyRange::resource(&self.served.storage)
+        } else if self.namespace.is_empty() {
+            KeyRange::cluster(&self.served.storage, &self.cluster)
+        } else {
+            KeyRange::namespace(&self.served.storage, &self.cluster, &self.namespace)
+        }
+    }
+
+    /// How errors name the resource.
+    pub fn resource(&self) -> GroupResource {
+        GroupResource::new(&self.served.group, &self.served.resource)
+    }
+
+    /// How errors name the kind.
+    pub fn kind(&self) -> GroupKind {
+        GroupKind::new(&self.served.group, &self.served.kind)
+    }
+}
+
+/// POST goes to collections, and to subresources that are created (`token`).
+fn misplaced_create(exchange: &Exchange) -> bool {
+    exchange.info.names_object && exchange.info.subresource.is_empty()
+}
+
+impl Served {
+    /// The type header of this version.
+    pub fn header(&self) -> Header<'_> {
+        Header { api_version: &self.api_version, kind: &self.kind }
+    }
+}

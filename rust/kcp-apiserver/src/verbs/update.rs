@@ -1,0 +1,137 @@
+//! update: a whole object in place of the one that stands there.
+
+use crate::authz;
+use crate::chain::StepResult;
+use crate::exchange::Exchange;
+use crate::negotiate;
+use crate::server::ApiServer;
+use crate::strategy::Part;
+use crate::verbs::options::WriteOptions;
+use crate::verbs::target::Target;
+use crate::verbs::write::{self, ATTEMPTS, Lost};
+use crate::verbs::{create, input, output, storage_error};
+use http::StatusCode;
+use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::status::Status;
+use kcp_storage::Item;
+use serde_json::Value;
+
+/// Serves the request.
+pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
+    let negotiated = negotiate::response(exchange)?;
+    let user_agent = create::user_agent(exchange);
+    let options = WriteOptions::parse(exchange.query(), "Update", &user_agent)?;
+    let media = input::media_type(exchange);
+    let body = input::read(exchange).await?;
+    let served = &target.served;
+    let part = part(exchange)?;
+    let mut given = input::decode(&media, &body, served.is_custom())?;
+    input::check_header(&mut given.object, served, &body)?;
+    let mut complaints = given.complaints;
+    complaints.extend(served.strategy.decode(&mut given.object).map_err(|error| create::undecodable(target, &error))?);
+    input::settle(exchange, served, options.field_validation, complaints)?;
+    named(&mut given.object, target)?;
+    for _ in 0..ATTEMPTS {
+        let found = server.store.get(&target.key(&target.name)).await.map_err(|error| storage_error(&error))?;
+        let Some(item) = found else {
+            if part != Part::Main || !served.strategy.creates_on_update() {
+                return Err(Status::not_found(&target.resource(), &target.name));
+            }
+            authz::require(server, exchange, "create").await?;
+            let written = create::store(server, exchange, target, given.object, options.dry_run).await?;
+            return create::respond(server, exchange, &negotiated, target, written, StatusCode::CREATED);
+        };
+        let old = output::object(served, &item)?;
+        let conditional = check_preconditions(target, &given.object, &old, &item)?;
+        let new = given.object.clone();
+        match apply(server, exchange, target, &item, &old, new, part, options.dry_run).await {
+            Ok(written) => return create::respond(server, exchange, &negotiated, target, written, StatusCode::OK),
+            Err(Lost::Refused(status)) => return Err(status),
+            Err(Lost::Race) if conditional => break,
+            Err(Lost::Race) => {}
+        }
+    }
+    Err(Status::modified(&target.resource(), &target.name))
+}
+
+/// Which part of the object the request's subresource is.
+pub fn part(exchange: &Exchange) -> Result<Part, Status> {
+    match exchange.info.subresource.as_str() {
+        "" => Ok(Part::Main),
+        "status" => Ok(Part::Status),
+        "finalize" => Ok(Part::Finalize),
+        _ => Err(Status::method_not_allowed()),
+    }
+}
+
+/// Runs one attempt: carries over, defaults, checks and commits.
+#[allow(clippy::too_many_arguments, reason = "one request's parts, taken apart nowhere else")]
+pub async fn apply(
+    server: &ApiServer,
+    exchange: &mut Exchange,
+    target: &Target,
+    item: &Item,
+    old: &Value,
+    mut new: Value,
+    part: Part,
+    dry_run: bool,
+) -> Result<write::Written, Lost> {
+    let served = &target.served;
+    write::carry_over(&mut new, old, served);
+    write::dedup_owners(exchange, &mut new);
+    served.strategy.default(&mut new);
+    let mut old = old.clone();
+    crate::codec::strip(&mut old);
+    served.strategy.prepare_update(&mut new, &old, part);
+    write::replace(server, exchange, target, item, &old, new, part, dry_run).await
+}
+
+/// Holds name and namespace of a body against the URL.
+pub fn named(object: &mut Value, target: &Target) -> Result<(), Status> {
+    create::place(object, target)?;
+    let given = object["metadata"]["name"].as_str().unwrap_or_default();
+    if given.is_empty() {
+        object["metadata"]["name"] = Value::String(target.name.clone());
+    } else if given != target.name {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({})",
+            target.name
+        )));
+    }
+    Ok(())
+}
+
+/// Holds uid and resourceVersion of a body against what stands there. Returns whether a resourceVersion was given.
+pub fn check_preconditions(target: &Target, object: &Value, old: &Value, item: &Item) -> Result<bool, Status> {
+    let resource = target.resource();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (uid, live) = (text(&object["metadata"]["uid"]), text(&old["metadata"]["uid"]));
+    if !uid.is_empty() && uid != live {
+        return Err(Status::conflict(&resource, &target.name, uid_mismatch(&uid, &live)));
+    }
+    let revision = text(&object["metadata"]["resourceVersion"]);
+    if revision.is_empty() || revision == "0" {
+        if !target.served.strategy.updates_unconditionally() {
+            let mut errors = ErrorList::default();
+            let path = Path::root("metadata").child("resourceVersion");
+            errors.push(Error::invalid(&path, 0, "must be specified for an update"));
+            let kind = kcp_apimachinery::GroupKind::new(&target.served.group, &target.served.resource);
+            return Err(Status::invalid(&kind, &target.name, &errors));
+        }
+        return Ok(false);
+    }
+    if revision != item.revision.to_string() {
+        if revision.parse::<u64>().is_err() {
+            return Err(Status::bad_request(format!(
+                "invalid resource version: strconv.ParseUint: parsing {revision:?}: invalid syntax"
+            )));
+        }
+        return Err(Status::modified(&resource, &target.name));
+    }
+    Ok(true)
+}
+
+/// The text of a uid precondition that does not hold.
+pub fn uid_mismatch(given: &str, live: &str) -> String {
+    format!("Precondition failed: UID in precondition: {given}, UID in object meta: {live}")
+}

@@ -1,0 +1,408 @@
+//! watch: the changes of a collection as they happen, one JSON document a line.
+//!
+//! A watch is a response body that the listener polls: it takes shared events from the hub, picks what the selectors
+//! let through and hands on their encodings, which all watchers of one version share. It holds no task of its own.
+
+use crate::body::{Body, BodyError};
+use crate::chain::{Next, StepResult};
+use crate::clock::Clock;
+use crate::exchange::{Cluster, Exchange};
+use crate::negotiate::{self, Media, Shape};
+use crate::registry::{ClusterView, Served};
+use crate::respond;
+use crate::server::ApiServer;
+use crate::verbs::options::ListOptions;
+use crate::verbs::output::{self, IncludeObject};
+use crate::verbs::select::Selection;
+use crate::verbs::target::Target;
+use crate::verbs::{list, storage_error};
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::{Body as HttpBody, Frame};
+use kcp_apimachinery::status::Status;
+use kcp_storage::{Event, EventKind, Item, Revision, Watch, WatchError, WatchQuery};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+/// Events held for a slow reader before it is closed.
+const BUFFER: usize = 1_000;
+
+/// How often a watch that wants bookmarks gets one.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+
+/// How long before its end a watch gets a last bookmark.
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
+
+/// Shortest time a watch is kept open when the client names none; it varies up to twice that.
+const MIN_OPEN: u64 = 1_800;
+
+/// Several ready events go out in one frame up to this size, bytes.
+const FRAME: usize = 64 * 1024;
+
+/// The annotation of the bookmark that ends the initial events.
+const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+
+/// Serves the request.
+pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
+    let negotiated = negotiate::response(exchange)?;
+    if negotiated.media != Media::Json {
+        return Err(Status::not_acceptable(&["application/json", "application/vnd.kubernetes.protobuf"]));
+    }
+    let options = ListOptions::parse(exchange.query(), true)?;
+    let selection = Selection::parse(exchange, &target.served)?;
+    let include = IncludeObject::parse(exchange.query())?;
+    let wanted = options.revision()?;
+    let watch_list = options.send_initial_events == Some(true);
+    let mut initial = Vec::new();
+    let (since, begins) = match wanted {
+        Some(revision) if revision > 0 && !watch_list => (Revision::new(revision), false),
+        _ if options.send_initial_events == Some(false) => {
+            (wanted.filter(|revision| *revision > 0).map_or_else(|| server.store.head(), Revision::new), false)
+        }
+        _ => {
+            if let Some(revision) = wanted {
+                list::wait_for(server, revision).await?;
+            }
+            let found = list::read(server, target, &ListOptions::default(), &selection).await?;
+            initial = found.items;
+            (found.revision, true)
+        }
+    };
+    let subscription = server.store.watch(WatchQuery { range: target.range(), since, buffer: BUFFER });
+    let (watch, failure) = match subscription {
+        Ok(watch) => (Some(watch), None),
+        Err(kcp_storage::Error::Compacted { requested, oldest }) => (None, Some(too_old(requested, oldest))),
+        Err(error) => return Err(storage_error(&error)),
+    };
+    let seconds = options.timeout_seconds.filter(|seconds| *seconds > 0).unwrap_or_else(default_timeout);
+    let ends = Instant::now() + Duration::from_secs(seconds.min(u64::from(u32::MAX)));
+    let stream = Stream {
+        render: Render {
+            served: Arc::clone(&target.served),
+            view: Arc::clone(&target.view),
+            wildcard: exchange.cluster == Cluster::Wildcard,
+            shape: negotiated.shape,
+            include,
+            clock: Arc::clone(&server.clock),
+            columns_sent: false,
+        },
+        selection: (!selection.is_everything()).then(|| Box::new(selection)),
+        initial: initial.into_iter().collect(),
+        end_mark: begins && watch_list && options.bookmarks,
+        since,
+        watch,
+        failure,
+        bookmarks: options.bookmarks,
+        ends,
+        timer: None,
+        events: Vec::new(),
+        pending: VecDeque::new(),
+        done: false,
+    };
+    Ok(Next::Answer(respond::with_body(StatusCode::OK, "application/json", Body::stream(stream))))
+}
+
+/// Half an hour to an hour, so that watches begun together do not end together.
+fn default_timeout() -> u64 {
+    let random = uuid::Uuid::new_v4();
+    let bytes = random.as_bytes();
+    MIN_OPEN + u64::from(u16::from_le_bytes([bytes[0], bytes[1]])) % MIN_OPEN
+}
+
+fn too_old(requested: Revision, oldest: Revision) -> Status {
+    Status::expired(format!("too old resource version: {requested} ({oldest})"))
+}
+
+/// How events are written for one watcher.
+struct Render {
+    served: Arc<Served>,
+    view: Arc<ClusterView>,
+    wildcard: bool,
+    shape: Shape,
+    include: IncludeObject,
+    clock: Arc<dyn Clock>,
+    columns_sent: bool,
+}
+
+struct Stream {
+    render: Render,
+    selection: Option<Box<Selection>>,
+    initial: VecDeque<Item>,
+    end_mark: bool,
+    since: Revision,
+    watch: Option<Watch>,
+    failure: Option<Status>,
+    bookmarks: bool,
+    ends: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+    events: Vec<Arc<Event>>,
+    pending: VecDeque<Bytes>,
+    done: bool,
+}
+
+/// An event in the plain form of one version, shared by its watchers.
+struct Encoded {
+    api_version: String,
+    line: Bytes,
+}
+
+impl Render {
+    /// The resource as the object's own cluster serves it; `None`: it does not.
+    fn served_for(&self, cluster: &str) -> Option<Arc<Served>> {
+        if self.wildcard && self.served.is_custom() {
+            return self.view.in_cluster(cluster);
+        }
+        Some(Arc::clone(&self.served))
+    }
+
+    fn line(&mut self, kind: &str, item: &Item) -> Result<Option<Bytes>, Status> {
+        let Some(served) = self.served_for(item.key.cluster()) else { return Ok(None) };
+        if self.shape == Shape::Plain {
+            return plain(kind, &served, item).map(Some);
+        }
+        let object = output::object(&served, item)?;
+        Ok(Some(self.shaped(kind, &served, object)))
+    }
+
+    fn shaped(&mut self, kind: &str, served: &Served, object: Value) -> Bytes {
+        let object = match &self.shape {
+            Shape::Plain => object,
+            Shape::PartialObject | Shape::PartialList => output::partial(&object),
+            Shape::Table { api_version } => {
+                let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+                let columns = (!self.columns_sent).then_some(served.columns.as_slice());
+                let include = if kind == "BOOKMARK" { IncludeObject::Object } else { self.include };
+                let row = output::row(served, object, include, self.clock.now());
+                let table = output::table(api_version, columns, vec![row], metadata);
+                self.columns_sent = true;
+                table
+            }
+        };
+        line(kind, &object)
+    }
+
+    fn event(&mut self, event: &Arc<Event>, selection: Option<&Selection>) -> Result<Option<Bytes>, Status> {
+        let now = Item { key: event.key.clone(), revision: event.revision, value: event.value.clone() };
+        let Some(selection) = selection else {
+            let kind = name(event.kind);
+            if self.shape != Shape::Plain {
+                return self.line(kind, &now);
+            }
+            let Some(served) = self.served_for(event.key.cluster()) else { return Ok(None) };
+            return shared(event, kind, &served, &now).map(Some);
+        };
+        let before = event.previous.as_ref().map(|(revision, value)| Item {
+            key: event.key.clone(),
+            revision: *revision,
+            value: value.clone(),
+        });
+        let matched = match &before {
+            Some(before) => selection.matches(before)?,
+            None => false,
+        };
+        let matches = event.kind != EventKind::Deleted && selection.matches(&now)?;
+        match (matched, matches) {
+            (false, false) => Ok(None),
+            (false, true) => self.line("ADDED", &now),
+            (true, true) => self.line("MODIFIED", &now),
+            (true, false) => {
+                // The state that was last selected, at the revision of the change that took it away.
+                let value = before.map_or_else(|| now.value.clone(), |before| before.value);
+                self.line("DELETED", &Item { value, ..now })
+            }
+        }
+    }
+
+    fn bookmark(&mut self, revision: Revision, end_mark: bool) -> Bytes {
+        let mut metadata = json!({"resourceVersion": revision.to_string()});
+        if end_mark {
+            metadata["annotations"] = json!({INITIAL_EVENTS_END: "true"});
+        }
+        let served = Arc::clone(&self.served);
+        let object = json!({"kind": served.kind, "apiVersion": served.api_version, "metadata": metadata});
+        if matches!(self.shape, Shape::Table { .. }) {
+            return self.shaped("BOOKMARK", &served, object);
+        }
+        match self.shape {
+            Shape::Plain => line("BOOKMARK", &object),
+            _ => line("BOOKMARK", &output::partial(&object)),
+        }
+    }
+}
+
+impl Stream {
+    /// Moves what is ready into `pending`.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(item) = self.initial.pop_front() {
+            let line = self.render.line("ADDED", &item);
+            return self.push(line);
+        }
+        if std::mem::take(&mut self.end_mark) {
+            let mark = self.render.bookmark(self.since, true);
+            self.pending.push_back(mark);
+            return Poll::Ready(());
+        }
+        if let Some(status) = self.failure.take() {
+            return self.fail(&status);
+        }
+        let Some(watch) = &mut self.watch else {
+            self.done = true;
+            return Poll::Ready(());
+        };
+        match watch.poll_next(cx, &mut self.events) {
+            Poll::Ready(Ok(())) => {
+                for event in std::mem::take(&mut self.events) {
+                    let line = self.render.event(&event, self.selection.as_deref());
+                    if self.push(line).is_pending() || self.done {
+                        break;
+                    }
+                }
+                Poll::Ready(())
+            }
+            Poll::Ready(Err(error)) => {
+                if let WatchError::Compacted { requested, oldest } = error {
+                    return self.fail(&too_old(requested, oldest));
+                }
+                // A reader that was too slow, and everybody at shutdown, resumes from its last event.
+                self.done = true;
+                Poll::Ready(())
+            }
+            Poll::Pending => self.wait(cx),
+        }
+    }
+
+    fn push(&mut self, line: Result<Option<Bytes>, Status>) -> Poll<()> {
+        match line {
+            Ok(line) => self.pending.extend(line),
+            Err(status) => return self.fail(&status),
+        }
+        Poll::Ready(())
+    }
+
+    fn fail(&mut self, status: &Status) -> Poll<()> {
+        self.pending.push_back(line("ERROR", &status.to_value()));
+        self.watch = None;
+        self.done = true;
+        Poll::Ready(())
+    }
+
+    /// Nothing is ready: waits for the next bookmark or the end.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let timer = match &mut self.timer {
+                Some(timer) => timer,
+                None => {
+                    let now = Instant::now();
+                    let mut due = self.ends;
+                    if self.bookmarks {
+                        let last = self.ends.checked_sub(LAST_BOOKMARK).unwrap_or(self.ends);
+                        if last > now {
+                            due = last.min(now + BOOKMARK_EVERY);
+                        }
+                    }
+                    self.timer.insert(Box::pin(tokio::time::sleep_until(due)))
+                }
+            };
+            std::task::ready!(timer.as_mut().poll(cx));
+            self.timer = None;
+            if Instant::now() >= self.ends {
+                self.done = true;
+                return Poll::Ready(());
+            }
+            if let (true, Some(watch)) = (self.bookmarks, &self.watch) {
+                let progress = watch.progress().max(self.since);
+                let bookmark = self.render.bookmark(progress, false);
+                self.pending.push_back(bookmark);
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// The next frame out of what is pending: one line as it is, or several together.
+    fn frame(&mut self) -> Option<Bytes> {
+        let first = self.pending.pop_front()?;
+        let fits = |size: usize, next: Option<&Bytes>| next.is_some_and(|next| size + next.len() <= FRAME);
+        if !fits(first.len(), self.pending.front()) {
+            return Some(first);
+        }
+        let mut together = Vec::with_capacity(FRAME.min(first.len() * (self.pending.len() + 1)));
+        together.extend_from_slice(&first);
+        while fits(together.len(), self.pending.front()) {
+            if let Some(next) = self.pending.pop_front() {
+                together.extend_from_slice(&next);
+            }
+        }
+        Some(together.into())
+    }
+}
+
+impl HttpBody for Stream {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let stream = self.get_mut();
+        loop {
+            // Initial objects are gathered into full frames; live events go out as soon as they are there.
+            while !stream.initial.is_empty() && stream.pending.len() < 64 {
+                if stream.advance(cx).is_pending() {
+                    break;
+                }
+            }
+            if let Some(frame) = stream.frame() {
+                return Poll::Ready(Some(Ok(Frame::data(frame))));
+            }
+            if stream.done {
+                return Poll::Ready(None);
+            }
+            std::task::ready!(stream.advance(cx));
+        }
+    }
+}
+
+fn name(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::Added => "ADDED",
+        EventKind::Modified => "MODIFIED",
+        EventKind::Deleted => "DELETED",
+    }
+}
+
+/// The line of an event that nothing was filtered from: encoded by its first watcher, shared by the others.
+fn shared(event: &Arc<Event>, kind: &str, served: &Served, item: &Item) -> Result<Bytes, Status> {
+    if let Some(encoded) = event.encoded.get().and_then(|any| any.downcast_ref::<Encoded>()) {
+        if encoded.api_version == served.api_version {
+            return Ok(encoded.line.clone());
+        }
+        return plain(kind, served, item);
+    }
+    let line = plain(kind, served, item)?;
+    let encoded = Encoded { api_version: served.api_version.clone(), line: line.clone() };
+    // Another watcher may have been first; both lines are the same.
+    let _ = event.encoded.set(Arc::new(encoded));
+    Ok(line)
+}
+
+fn plain(kind: &str, served: &Served, item: &Item) -> Result<Bytes, Status> {
+    let mut out = Vec::with_capacity(item.value.data.len() + 256);
+    out.extend_from_slice(b"{\"type\":\"");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\",\"object\":");
+    output::append(&mut out, served, item, true)?;
+    out.extend_from_slice(b"}\n");
+    Ok(out.into())
+}
+
+fn line(kind: &str, object: &Value) -> Bytes {
+    let mut out = format!("{{\"type\":\"{kind}\",\"object\":").into_bytes();
+    // A value always serializes into a vector.
+    let _ = serde_json::to_writer(&mut out, object);
+    out.extend_from_slice(b"}\n");
+    out.into()
+}

@@ -1,0 +1,173 @@
+//! What creates, updates and patches share: system fields, rules, the no-op check and the commit.
+
+use crate::codec;
+use crate::exchange::Exchange;
+use crate::registry::Served;
+use crate::server::ApiServer;
+use crate::strategy::{Part, Strategy};
+use crate::verbs::output;
+use crate::verbs::target::Target;
+use bytes::Bytes;
+use kcp_apimachinery::field::Path;
+use kcp_apimachinery::meta;
+use kcp_apimachinery::status::Status;
+use kcp_storage::{Batch, Change, CommitError, Expect, Item, Op, Value as Stored};
+use serde_json::Value;
+
+/// How often a write that carries no resourceVersion is tried again after it lost a race.
+pub const ATTEMPTS: usize = 5;
+
+/// What became of a write.
+pub enum Written {
+    /// It is stored.
+    Stored(Item),
+    /// The object was the same already; nothing happened.
+    Unchanged(Item),
+    /// A dry run: what would have been stored.
+    Dry(Value),
+    /// The write let go of the last thing that held a deleted object; this was its last state.
+    Removed(Value),
+}
+
+/// Why an attempt did not commit.
+pub enum Lost {
+    /// Something changed in between: another attempt may succeed.
+    Race,
+    /// It will not.
+    Refused(Status),
+}
+
+impl From<Status> for Lost {
+    fn from(status: Status) -> Self {
+        Self::Refused(status)
+    }
+}
+
+/// The stored form of an object whose slots were stripped.
+pub fn stored(strategy: &dyn Strategy, object: &Value) -> Stored {
+    let mut terms: Vec<Bytes> = strategy.work(object).into_iter().map(|work| Bytes::from(format!("work/{work}"))).collect();
+    for owner in object["metadata"]["ownerReferences"].as_array().into_iter().flatten() {
+        if let Some(uid) = owner["uid"].as_str() {
+            terms.push(Bytes::from(format!("owner/{uid}")));
+        }
+    }
+    terms.sort();
+    terms.dedup();
+    let data = if strategy.converts() {
+        let mut converted = object.clone();
+        strategy.to_stored(&mut converted);
+        codec::encode(&converted, strategy.fingerprint())
+    } else {
+        codec::encode(object, strategy.fingerprint())
+    };
+    if terms.is_empty() { Stored::new(data) } else { Stored::indexed(data, terms) }
+}
+
+/// Drops repeated owner references, with a warning that names them.
+pub fn dedup_owners(exchange: &mut Exchange, object: &mut Value) {
+    let Some(owners) = object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut) else { return };
+    let mut seen: Vec<Value> = Vec::with_capacity(owners.len());
+    let mut repeated: Vec<String> = Vec::new();
+    for owner in std::mem::take(owners) {
+        if seen.contains(&owner) {
+            repeated.push(owner["uid"].as_str().unwrap_or_default().to_owned());
+        } else {
+            seen.push(owner);
+        }
+    }
+    *owners = seen;
+    if !repeated.is_empty() {
+        exchange.warnings.push(format!(
+            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may \
+             reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+            repeated.join(", ")
+        ));
+    }
+}
+
+/// Commits a change of `old` to `new`, both complete and checked. Slots of `new` may be filled; they are stripped.
+pub async fn replace(
+    server: &ApiServer,
+    exchange: &mut Exchange,
+    target: &Target,
+    old: &Item,
+    old_object: &Value,
+    mut new: Value,
+    part: Part,
+    dry_run: bool,
+) -> Result<Written, Lost> {
+    let served = &target.served;
+    let strategy = served.strategy.as_ref();
+    let had_revision = new["metadata"]["resourceVersion"].clone();
+    codec::strip(&mut new);
+    let errors = {
+        let path = Path::root("metadata");
+        let mut errors = strategy.validate_update(&new, old_object, part);
+        if errors.is_empty() {
+            errors = meta::validate_object_meta_update(&new, old_object, &path);
+        }
+        errors
+    };
+    if !errors.is_empty() {
+        return Err(Status::invalid(&target.kind(), old.key.name(), &errors).into());
+    }
+    let admission = strategy.admit(server, exchange, &mut new, Some(old_object), part).await?;
+    exchange.warnings.extend(strategy.warnings(&new));
+    let value = stored(strategy, &new);
+    let same = codec::same_object(&value.data, &old.value.data) && value.terms == old.value.terms;
+    let released = is_released(strategy, &new);
+    if dry_run {
+        // What a dry run answers keeps the revision of what stands there.
+        new["metadata"]["resourceVersion"] = Value::String(old.revision.to_string());
+        restore_cluster(&mut new, target);
+        let _ = had_revision;
+        return Ok(Written::Dry(new));
+    }
+    if same && !released && admission.also.is_empty() {
+        return Ok(Written::Unchanged(old.clone()));
+    }
+    let change = if released { Change::Delete } else { Change::Put(value.clone()) };
+    let mut ops = vec![Op { key: old.key.clone(), expect: Expect::At(old.revision), change }];
+    ops.extend(admission.also);
+    match server.store.commit(Batch { ops, guards: admission.guards }).await {
+        Ok(committed) => {
+            let item = Item { key: old.key.clone(), revision: committed.first, value };
+            if released {
+                return Ok(Written::Removed(output::object(served, &item)?));
+            }
+            Ok(Written::Stored(item))
+        }
+        Err(CommitError::Conflict { .. } | CommitError::Guard { .. }) => Err(Lost::Race),
+        Err(CommitError::Unavailable(text)) => Err(Status::service_unavailable(text).into()),
+    }
+}
+
+/// Puts the cluster annotation back on an object that is answered without having been stored.
+pub fn restore_cluster(object: &mut Value, target: &Target) {
+    if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        let annotations = meta.entry("annotations").or_insert_with(|| Value::Object(serde_json::Map::new()));
+        annotations[codec::CLUSTER_ANNOTATION] = Value::String(target.cluster.clone());
+    }
+}
+
+/// Whether an object that is marked for deletion has nothing left that holds it.
+pub fn is_released(strategy: &dyn Strategy, object: &Value) -> bool {
+    let meta = &object["metadata"];
+    let finalizers = meta["finalizers"].as_array().map_or(0, Vec::len);
+    meta["deletionTimestamp"].is_string() && finalizers == 0 && !strategy.is_held(object)
+}
+
+/// Copies onto a client's object what only the server sets and what an update never changes.
+pub fn carry_over(new: &mut Value, old: &Value, served: &Served) {
+    let old_meta = &old["metadata"];
+    let Some(meta) = new.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
+        match old_meta.get(field) {
+            Some(value) => meta.insert(field.to_owned(), value.clone()),
+            None => meta.remove(field),
+        };
+    }
+    meta.remove("selfLink");
+    meta.remove("managedFields");
+    let _ = served;
+}
