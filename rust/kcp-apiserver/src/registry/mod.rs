@@ -1,9 +1,10 @@
 //! What is served where: built-in resources everywhere, custom resources by the definitions of each logical cluster.
 
 mod built_in;
+mod custom;
 mod served;
 mod view;
 
 pub use built_in::{BuiltIns, GroupSpec, ResourceSpec, SubresourceSpec, VersionSpec};
 pub use served::{Column, Origin, Scale, Served, Subresource};
-pub use view::{ClusterView, Registry};
+pub use view::{ClusterView, DEFINITIONS, Registry};

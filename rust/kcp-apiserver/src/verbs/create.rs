@@ -26,7 +26,7 @@ const NAME_ATTEMPTS: usize = 8;
 
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
-    let negotiated = negotiate::response(exchange)?;
+    let negotiated = output::negotiate(exchange, target)?;
     let user_agent = user_agent(exchange);
     let options = WriteOptions::parse(exchange.query(), "Create", &user_agent)?;
     let media = input::media_type(exchange);

@@ -25,7 +25,7 @@ pub enum Gone {
 
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
-    let negotiated = negotiate::response(exchange)?;
+    let negotiated = output::negotiate(exchange, target)?;
     let options = options(exchange).await?;
     let gone = remove(server, target, &target.key(&target.name), &options).await?;
     let response = match gone {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// Serves the request. Answers with the list of what was deleted.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
-    let negotiated = negotiate::response(exchange)?;
+    let negotiated = output::negotiate(exchange, target)?;
     let list_options = ListOptions::parse(exchange.query(), false)?;
     let selection = Selection::parse(exchange, &target.served)?;
     let options = delete::options(exchange).await?;

@@ -13,7 +13,7 @@ use kcp_storage::Item;
 
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
-    let negotiated = negotiate::response(exchange)?;
+    let negotiated = output::negotiate(exchange, target)?;
     let wanted = crate::request_info::value(exchange.query(), "resourceVersion").unwrap_or_default();
     if let Some(revision) = parse_revision(&wanted)? {
         super::list::wait_for(server, revision).await?;

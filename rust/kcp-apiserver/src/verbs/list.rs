@@ -2,7 +2,7 @@
 
 use crate::chain::{Next, StepResult};
 use crate::exchange::{Cluster, Exchange};
-use crate::negotiate::{self, Media, Negotiated, Shape};
+use crate::negotiate::{self, Endpoint, Media, Negotiated, Offer, Shape};
 use crate::server::ApiServer;
 use crate::verbs::continue_token::Token;
 use crate::verbs::options::ListOptions;
@@ -37,7 +37,8 @@ pub struct Found {
 
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
-    let negotiated = negotiate::response(exchange)?;
+    let offer = Offer::resource(Endpoint::List, target.served.is_custom());
+    let negotiated = negotiate::accept(exchange.headers(), exchange.query(), offer)?;
     let options = ListOptions::parse(exchange.query(), false)?;
     let selection = Selection::parse(exchange, &target.served)?;
     let found = read(server, target, &options, &selection).await?;
@@ -214,8 +215,8 @@ fn answer(
             objects.push((output::object(&served, item)?, served));
         }
     }
-    let value = match &negotiated.shape {
-        Shape::Plain => {
+    let value = match negotiated.shape {
+        Shape::Plain | Shape::AggregatedDiscovery => {
             let items = objects.into_iter().map(|(mut object, served)| {
                 if let (false, Some(map)) = (served.is_custom(), object.as_object_mut()) {
                     map.remove("kind");
@@ -226,17 +227,19 @@ fn answer(
             json!({"kind": served.list_kind, "apiVersion": served.api_version, "metadata": metadata,
                 "items": items.collect::<Vec<Value>>()})
         }
-        Shape::PartialList => {
-            let items: Vec<Value> = objects.iter().map(|(object, _)| output::partial(object)).collect();
-            json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
+        Shape::PartialList(version) => {
+            let items: Vec<Value> = objects.iter().map(|(object, _)| output::partial(object, version)).collect();
+            json!({"kind": "PartialObjectMetadataList", "apiVersion": version.api_version(), "metadata": metadata,
                 "items": items})
         }
-        Shape::PartialObject => return Err(Status::not_acceptable(&["application/json", "application/yaml"])),
-        Shape::Table { api_version } => {
+        Shape::PartialObject(_) => {
+            return Err(negotiate::wrong_shape("PartialObjectMetadata", true, &served.list_kind));
+        }
+        Shape::Table(version) => {
             let include = IncludeObject::parse(exchange.query())?;
             let now = server.clock.now();
-            let rows = objects.into_iter().map(|(object, served)| output::row(&served, object, include, now));
-            output::table(api_version, Some(&served.columns), rows.collect(), Value::Object(metadata))
+            let rows = objects.into_iter().map(|(object, served)| output::row(&served, object, include, version, now));
+            output::table(version, Some(&served.columns), rows.collect(), Value::Object(metadata))
         }
     };
     output::encode(exchange, negotiated, StatusCode::OK, &value)

@@ -2,11 +2,12 @@
 
 use crate::codec;
 use crate::exchange::{Exchange, Response};
-use crate::negotiate::{Media, Negotiated, Shape};
+use crate::negotiate::{self, Endpoint, Media, MetaVersion, Negotiated, Offer, Shape};
 use crate::registry::{Column, Served};
 use crate::request_info;
 use crate::respond;
 use crate::server::ApiServer;
+use crate::verbs::target::Target;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::StatusCode;
@@ -42,6 +43,15 @@ impl IncludeObject {
             ))),
         }
     }
+}
+
+/// The form in which a request for one object of `target` is answered.
+pub fn negotiate(exchange: &Exchange, target: &Target) -> Result<Negotiated, Status> {
+    let offer = Offer {
+        transforms: target.served.allows("", "get"),
+        ..Offer::resource(Endpoint::Object, target.served.is_custom())
+    };
+    negotiate::accept(exchange.headers(), exchange.query(), offer)
 }
 
 /// A stored object as a value of the version it is served at, pruned and defaulted by today's schema.
@@ -100,15 +110,17 @@ pub fn value(
     object: Value,
     code: StatusCode,
 ) -> Result<Response, Status> {
-    let shaped = match &negotiated.shape {
-        Shape::Plain => object,
-        Shape::PartialObject => partial(&object),
-        Shape::PartialList => return Err(Status::not_acceptable(&["application/json", "application/yaml"])),
-        Shape::Table { api_version } => {
+    let shaped = match negotiated.shape {
+        Shape::Plain | Shape::AggregatedDiscovery => object,
+        Shape::PartialObject(version) => partial(&object, version),
+        Shape::PartialList(_) => {
+            return Err(negotiate::wrong_shape("PartialObjectMetadataList", false, &served.kind));
+        }
+        Shape::Table(version) => {
             let include = IncludeObject::parse(exchange.query())?;
             let revision = object["metadata"]["resourceVersion"].clone();
-            let row = row(served, object, include, server.clock.now());
-            table(api_version, Some(&served.columns), vec![row], json!({"resourceVersion": revision}))
+            let row = row(served, object, include, version, server.clock.now());
+            table(version, Some(&served.columns), vec![row], json!({"resourceVersion": revision}))
         }
     };
     encode(exchange, negotiated, code, &shaped)
@@ -162,15 +174,21 @@ pub fn bytes(exchange: &Exchange, code: StatusCode, content_type: &'static str, 
 }
 
 /// The metadata of an object, as `PartialObjectMetadata`.
-pub fn partial(object: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
+pub fn partial(object: &Value, version: MetaVersion) -> Value {
+    json!({"kind": "PartialObjectMetadata", "apiVersion": version.api_version(), "metadata": object["metadata"]})
 }
 
 /// A table row. The object is consumed: it moves into the row where it is wanted whole.
-pub fn row(served: &Served, object: Value, include: IncludeObject, now: jiff::Timestamp) -> Value {
+pub fn row(
+    served: &Served,
+    object: Value,
+    include: IncludeObject,
+    version: MetaVersion,
+    now: jiff::Timestamp,
+) -> Value {
     let cells = served.strategy.cells(&object, now);
     let accompanying = match include {
-        IncludeObject::Metadata => partial(&object),
+        IncludeObject::Metadata => partial(&object, version),
         IncludeObject::Object => object,
         IncludeObject::None => Value::Null,
     };
@@ -178,7 +196,7 @@ pub fn row(served: &Served, object: Value, include: IncludeObject, now: jiff::Ti
 }
 
 /// A table. Watches leave the columns out of all but the first event.
-pub fn table(api_version: &str, columns: Option<&[Column]>, rows: Vec<Value>, metadata: Value) -> Value {
+pub fn table(version: MetaVersion, columns: Option<&[Column]>, rows: Vec<Value>, metadata: Value) -> Value {
     let columns: Vec<Value> = columns
         .unwrap_or_default()
         .iter()
@@ -187,5 +205,6 @@ pub fn table(api_version: &str, columns: Option<&[Column]>, rows: Vec<Value>, me
                 "description": column.description, "priority": column.priority})
         })
         .collect();
-    json!({"kind": "Table", "apiVersion": api_version, "metadata": metadata, "columnDefinitions": columns, "rows": rows})
+    json!({"kind": "Table", "apiVersion": version.api_version(), "metadata": metadata, "columnDefinitions": columns,
+        "rows": rows})
 }

@@ -95,7 +95,7 @@ impl Patch {
 
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
-    let negotiated = negotiate::response(exchange)?;
+    let negotiated = output::negotiate(exchange, target)?;
     let user_agent = create::user_agent(exchange);
     let options = WriteOptions::parse(exchange.query(), "Patch", &user_agent)?;
     if crate::request_info::truthy(exchange.query(), "force") {

@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
     let Some(scale) = &target.served.scale else { return Err(Status::not_found_route()) };
-    let negotiated = negotiate::response(exchange)?;
+    let negotiated = output::negotiate(exchange, target)?;
     match exchange.info.verb {
         "get" => {
             let item = get::read(server, target).await?;

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
-    let negotiated = negotiate::response(exchange)?;
+    let negotiated = output::negotiate(exchange, target)?;
     let user_agent = create::user_agent(exchange);
     let options = WriteOptions::parse(exchange.query(), "Update", &user_agent)?;
     let media = input::media_type(exchange);

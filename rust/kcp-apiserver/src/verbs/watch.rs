@@ -7,7 +7,7 @@ use crate::body::{Body, BodyError};
 use crate::chain::{Next, StepResult};
 use crate::clock::Clock;
 use crate::exchange::{Cluster, Exchange};
-use crate::negotiate::{self, Media, Shape};
+use crate::negotiate::{self, Endpoint, Offer, Shape};
 use crate::registry::{ClusterView, Served};
 use crate::respond;
 use crate::server::ApiServer;
@@ -50,10 +50,8 @@ const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
-    let negotiated = negotiate::response(exchange)?;
-    if negotiated.media != Media::Json {
-        return Err(Status::not_acceptable(&["application/json", "application/vnd.kubernetes.protobuf"]));
-    }
+    let offer = Offer::resource(Endpoint::Watch, target.served.is_custom());
+    let negotiated = negotiate::accept(exchange.headers(), exchange.query(), offer)?;
     let options = ListOptions::parse(exchange.query(), true)?;
     let selection = Selection::parse(exchange, &target.served)?;
     let include = IncludeObject::parse(exchange.query())?;
@@ -171,15 +169,15 @@ impl Render {
     }
 
     fn shaped(&mut self, kind: &str, served: &Served, object: Value) -> Bytes {
-        let object = match &self.shape {
-            Shape::Plain => object,
-            Shape::PartialObject | Shape::PartialList => output::partial(&object),
-            Shape::Table { api_version } => {
+        let object = match self.shape {
+            Shape::Plain | Shape::AggregatedDiscovery => object,
+            Shape::PartialObject(version) | Shape::PartialList(version) => output::partial(&object, version),
+            Shape::Table(version) => {
                 let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
                 let columns = (!self.columns_sent).then_some(served.columns.as_slice());
                 let include = if kind == "BOOKMARK" { IncludeObject::Object } else { self.include };
-                let row = output::row(served, object, include, self.clock.now());
-                let table = output::table(api_version, columns, vec![row], metadata);
+                let row = output::row(served, object, include, version, self.clock.now());
+                let table = output::table(version, columns, vec![row], metadata);
                 self.columns_sent = true;
                 table
             }
@@ -226,13 +224,7 @@ impl Render {
         }
         let served = Arc::clone(&self.served);
         let object = json!({"kind": served.kind, "apiVersion": served.api_version, "metadata": metadata});
-        if matches!(self.shape, Shape::Table { .. }) {
-            return self.shaped("BOOKMARK", &served, object);
-        }
-        match self.shape {
-            Shape::Plain => line("BOOKMARK", &object),
-            _ => line("BOOKMARK", &output::partial(&object)),
-        }
+        self.shaped("BOOKMARK", &served, object)
     }
 }
 

@@ -1,0 +1,90 @@
+//! Custom resources as they are served: one entry for each served version of a definition.
+
+use crate::registry::{Column, Origin, Scale, Served, Subresource};
+use crate::strategy::custom::Custom;
+use kcp_schema::crd::{Definition, Version};
+use kcp_schema::jsonpath::JsonPath;
+use std::sync::Arc;
+
+const VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+const VERBS_WHILE_TERMINATING: [&str; 5] = ["delete", "deletecollection", "get", "list", "watch"];
+
+/// Every served version of a definition.
+pub fn served(definition: &Arc<Definition>) -> Vec<Arc<Served>> {
+    let versions = definition.versions.iter().enumerate().filter(|(_, version)| version.served);
+    versions.map(|(index, version)| Arc::new(one(definition, index, version))).collect()
+}
+
+fn one(definition: &Arc<Definition>, index: usize, version: &Version) -> Served {
+    let group = definition.group.to_string();
+    let names = &definition.names;
+    let api_version = |version: &str| if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let verbs: &[&str] = if definition.terminating { &VERBS_WHILE_TERMINATING } else { &VERBS };
+    let mut subresources = Vec::new();
+    let subresource = |name: &str, group: &str, version: &str, kind: &str| Subresource {
+        name: name.to_owned(),
+        group: group.to_owned(),
+        version: version.to_owned(),
+        kind: kind.to_owned(),
+        verbs: ["get", "patch", "update"].map(str::to_owned).to_vec(),
+    };
+    if version.scale.is_some() {
+        subresources.push(subresource("scale", "autoscaling", "v1", "Scale"));
+    }
+    if version.status {
+        subresources.push(subresource("status", "", "", &names.kind));
+    }
+    let texts = |list: &[Box<str>]| list.iter().map(|text| text.to_string()).collect();
+    let storage = definition.storage_version().map_or_else(|| version.name.clone(), |version| version.name.clone());
+    Served {
+        version: version.name.to_string(),
+        api_version: api_version(&version.name),
+        resource: names.plural.to_string(),
+        singular: names.singular.to_string(),
+        kind: names.kind.to_string(),
+        list_kind: names.list_kind.to_string(),
+        namespaced: definition.namespaced,
+        short_names: texts(&names.short_names),
+        categories: texts(&names.categories),
+        verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
+        subresources,
+        scale: version.scale.as_ref().map(|scale| Scale {
+            spec_replicas: dotted(&scale.spec_replicas),
+            status_replicas: dotted(&scale.status_replicas),
+            selector: scale.label_selector.as_ref().map(dotted),
+        }),
+        storage: if group.is_empty() { names.plural.to_string() } else { format!("{}.{group}", names.plural) },
+        storage_api_version: api_version(&storage),
+        columns: columns(version),
+        deprecation: version.deprecation_warning.as_ref().map(ToString::to_string),
+        strategy: Arc::new(Custom::new(Arc::clone(definition), index)),
+        origin: Origin::Custom { definition: Arc::clone(definition), version: index },
+        group,
+    }
+}
+
+fn dotted(path: &JsonPath) -> String {
+    path.fields().unwrap_or_default().iter().map(|field| format!(".{field}")).collect()
+}
+
+fn columns(version: &Version) -> Vec<Column> {
+    let name = Column {
+        name: "Name".into(),
+        kind: "string".into(),
+        format: "name".into(),
+        description: "Name must be unique within a namespace. Is required when creating resources, although some \
+             resources may allow a client to request the generation of an appropriate name automatically. Name is \
+             primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: \
+             https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
+            .into(),
+        priority: 0,
+    };
+    let declared = version.columns.iter().map(|column| Column {
+        name: column.name.to_string(),
+        kind: column.kind.to_string(),
+        format: column.format.to_string(),
+        description: column.description.to_string(),
+        priority: column.priority,
+    });
+    std::iter::once(name).chain(declared).collect()
+}

@@ -1,0 +1,151 @@
+//! Custom resources: what their definition's schema says, and the rules that hold for all of them.
+
+use crate::exchange::Exchange;
+use crate::server::ApiServer;
+use crate::strategy::{Admission, Part, Strategy};
+use kcp_apimachinery::GroupResource;
+use kcp_apimachinery::field::ErrorList;
+use kcp_apimachinery::status::Status;
+use kcp_schema::crd::{Definition, Version};
+use kcp_schema::{Malformed, table};
+use kcp_storage::BoxFuture;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// One version of a custom resource.
+pub struct Custom {
+    definition: Arc<Definition>,
+    version: usize,
+    fingerprint: u64,
+}
+
+impl Custom {
+    /// The strategy of the version at `index`.
+    pub fn new(definition: Arc<Definition>, index: usize) -> Self {
+        // Objects are stored in the storage version's form; the schema they were written under is the request's.
+        let fingerprint = definition.versions[index].schema.fingerprint();
+        Self { definition, version: index, fingerprint }
+    }
+
+    fn version(&self) -> &Version {
+        &self.definition.versions[self.version]
+    }
+}
+
+impl Strategy for Custom {
+    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
+        let unknown = self.version().schema.decode(object, Malformed::Refuse).map_err(|error| error.to_string())?;
+        Ok(unknown.into_iter().map(|path| format!("unknown field {path:?}")).collect())
+    }
+
+    fn default(&self, object: &mut Value) {
+        self.version().schema.default(object);
+    }
+
+    fn prepare_create(&self, object: &mut Value) {
+        if let (true, Some(map)) = (self.version().status, object.as_object_mut()) {
+            map.remove("status");
+        }
+    }
+
+    fn prepare_update(&self, new: &mut Value, old: &Value, part: Part) {
+        match part {
+            Part::Status => {
+                let status = new.get("status").cloned();
+                *new = old.clone();
+                set(new, "status", status);
+            }
+            _ if self.version().status => set(new, "status", old.get("status").cloned()),
+            _ => {}
+        }
+        let keeps = |key: &str| key != "metadata" && !(key == "status" && self.version().status);
+        if part != Part::Status && !same_fields(new, old, keeps) {
+            let generation = old["metadata"]["generation"].as_i64().unwrap_or_default();
+            new["metadata"]["generation"] = (generation + 1).into();
+        }
+    }
+
+    fn validate_create(&self, object: &Value) -> ErrorList {
+        self.version().schema.validate(object, None)
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, _part: Part) -> ErrorList {
+        self.version().schema.validate(new, Some(old))
+    }
+
+    fn warnings(&self, object: &Value) -> Vec<String> {
+        kcp_apimachinery::meta::custom_resource_finalizer_warnings(object)
+    }
+
+    fn admit<'a>(
+        &'a self,
+        _server: &'a ApiServer,
+        _exchange: &'a Exchange,
+        new: &'a mut Value,
+        old: Option<&'a Value>,
+        _part: Part,
+    ) -> BoxFuture<'a, Result<Admission, Status>> {
+        let result = if old.is_none() && self.definition.terminating {
+            let resource = GroupResource::new(&*self.definition.group, &*self.definition.names.plural);
+            let name = new["metadata"]["name"].as_str().unwrap_or_default();
+            let text = "create not allowed while custom resource definition is terminating";
+            Err(Status::forbidden(&resource, name, text))
+        } else {
+            Ok(Admission::default())
+        };
+        Box::pin(std::future::ready(result))
+    }
+
+    fn field(&self, object: &Value, label: &str) -> Option<String> {
+        let field = self.version().selectable_fields.iter().find(|field| &*field.name == label)?;
+        Some(match field.path.first(object) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        })
+    }
+
+    fn selects_by(&self, label: &str) -> bool {
+        self.version().selectable_fields.iter().any(|field| &*field.name == label)
+    }
+
+    fn from_stored(&self, object: &mut Value) {
+        let schema = &self.version().schema;
+        // What was stored before the schema was as it is now must not keep it from being read.
+        if schema.decode(object, Malformed::Drop).is_err() {
+            schema.prune_only(object);
+            schema.default(object);
+        }
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    fn counts_generation(&self) -> bool {
+        true
+    }
+
+    fn cells(&self, object: &Value, now: jiff::Timestamp) -> Vec<Value> {
+        let name = object["metadata"]["name"].clone();
+        std::iter::once(name).chain(table::cells(self.version(), object, now.as_second())).collect()
+    }
+}
+
+fn set(object: &mut Value, key: &str, value: Option<Value>) {
+    if let Some(map) = object.as_object_mut() {
+        match value {
+            Some(value) => map.insert(key.to_owned(), value),
+            None => map.remove(key),
+        };
+    }
+}
+
+fn same_fields(a: &Value, b: &Value, keeps: impl Fn(&str) -> bool) -> bool {
+    let empty = Map::new();
+    let fields = |value: &'_ Value| -> Vec<(String, Value)> {
+        let map = value.as_object().unwrap_or(&empty);
+        map.iter().filter(|(key, _)| keeps(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    fields(a) == fields(b)
+}
