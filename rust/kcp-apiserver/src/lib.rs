@@ -2,16 +2,19 @@
 
 pub mod authn;
 pub mod authz;
+pub mod birth;
 pub mod body;
 pub mod chain;
 pub mod clock;
 pub mod cluster;
+pub mod clusters;
 pub mod codec;
 pub mod discovery;
 pub mod exchange;
 pub mod mounts;
 pub mod negotiate;
 pub mod openapi;
+pub mod paths;
 pub mod registry;
 pub mod request_info;
 pub mod respond;

@@ -5,7 +5,7 @@ use crate::registry::{BuiltIns, Served, custom};
 use crate::verbs::storage_error;
 use kcp_apimachinery::status::Status;
 use kcp_schema::{Pool, crd};
-use kcp_storage::{At, Backend, Event, Item, KeyRange, ListQuery, Observer};
+use kcp_storage::{At, Backend, Event, Item, KeyRange, ListQuery, Observer, Revision};
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use std::collections::HashMap;
@@ -29,13 +29,23 @@ pub struct ClusterView {
     /// Names this view among all others of the process; 0 is a cluster without definitions of its own. Documents
     /// derived from a view may be kept under it.
     pub generation: u64,
+    by_name: HashMap<String, Vec<Arc<Served>>>,
     by_cluster: HashMap<String, Arc<Served>>,
+    compiled: HashMap<String, Compiled>,
+}
+
+/// What one stored definition came to; it is compiled again only when it changed.
+#[derive(Clone)]
+struct Compiled {
+    revision: Revision,
+    served: Vec<Arc<Served>>,
 }
 
 impl ClusterView {
     /// One resource at one version.
     pub fn lookup(&self, group: &str, version: &str, resource: &str) -> Option<&Arc<Served>> {
-        self.all().find(|served| served.resource == resource && served.version == version && served.group == group)
+        let named = self.by_name.get(resource)?;
+        named.iter().find(|served| served.version == version && served.group == group)
     }
 
     /// Everything served, built-in resources first, as declared.
@@ -71,7 +81,7 @@ impl Registry {
         let built_ins = Arc::new(built_ins);
         let generations = Arc::new(Generations::default());
         store.observe(Arc::clone(&generations) as Arc<dyn Observer>);
-        let plain = Arc::new(view(&built_ins, Vec::new(), 0, HashMap::new()));
+        let plain = Arc::new(view(&built_ins, Vec::new(), 0, HashMap::new(), HashMap::new()));
         Self {
             built_ins,
             store,
@@ -95,16 +105,28 @@ impl Registry {
         }
         // Read before the definitions are: a change in between makes what is derived here count as old.
         let generation = self.generations.of(cluster);
-        if let Some((known, view)) = self.views.get(cluster)
-            && known == generation
+        let known = self.views.get(cluster);
+        if let Some((of, view)) = &known
+            && *of == generation
         {
-            return Ok(view);
+            return Ok(Arc::clone(view));
         }
+        let mut compiled = HashMap::new();
         let mut served = Vec::new();
         for item in self.definitions(KeyRange::cluster(DEFINITIONS, cluster)).await? {
-            served.extend(self.compile(&item)?);
+            let before = known.as_ref().and_then(|(_, view)| view.compiled.get(item.key.name()));
+            let now = match before {
+                Some(before) if before.revision == item.revision => before.clone(),
+                _ => Compiled { revision: item.revision, served: self.compile(&item)? },
+            };
+            served.extend(now.served.iter().cloned());
+            compiled.insert(item.key.name().to_owned(), now);
         }
-        let derived = if served.is_empty() { Arc::clone(&self.plain) } else { self.derive(served, HashMap::new()) };
+        let derived = if compiled.is_empty() {
+            Arc::clone(&self.plain)
+        } else {
+            Arc::new(view(&self.built_ins, served, self.generation(), HashMap::new(), compiled))
+        };
         self.views.insert(cluster.to_owned(), (generation, Arc::clone(&derived)));
         Ok(derived)
     }
@@ -123,13 +145,12 @@ impl Registry {
                 by_cluster.extend(wanted.map(|served| (item.key.cluster().to_owned(), served)));
             }
         }
-        let any = by_cluster.values().next().map(Arc::clone);
-        Ok(self.derive(any.into_iter().collect(), by_cluster))
+        let any = by_cluster.values().next().map(Arc::clone).into_iter().collect();
+        Ok(Arc::new(view(&self.built_ins, any, self.generation(), by_cluster, HashMap::new())))
     }
 
-    fn derive(&self, served: Vec<Arc<Served>>, by_cluster: HashMap<String, Arc<Served>>) -> Arc<ClusterView> {
-        let generation = self.next.fetch_add(1, Ordering::Relaxed);
-        Arc::new(view(&self.built_ins, served, generation, by_cluster))
+    fn generation(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     async fn definitions(&self, range: KeyRange) -> Result<Vec<Item>, Status> {
@@ -168,8 +189,14 @@ fn view(
     custom: Vec<Arc<Served>>,
     generation: u64,
     by_cluster: HashMap<String, Arc<Served>>,
+    compiled: HashMap<String, Compiled>,
 ) -> ClusterView {
-    ClusterView { built_ins: Arc::clone(built_ins), custom, generation, by_cluster }
+    let mut by_name: HashMap<String, Vec<Arc<Served>>> = HashMap::new();
+    // A built-in resource comes before a custom one of the same name: it cannot be shadowed.
+    for served in built_ins.served.iter().chain(&custom) {
+        by_name.entry(served.resource.clone()).or_default().push(Arc::clone(served));
+    }
+    ClusterView { built_ins: Arc::clone(built_ins), custom, generation, by_name, by_cluster, compiled }
 }
 
 /// Counts the changes of each logical cluster's definitions since the start.

@@ -74,7 +74,7 @@ impl Strategy for Custom {
     }
 
     fn warnings(&self, object: &Value) -> Vec<String> {
-        kcp_apimachinery::meta::custom_resource_finalizer_warnings(object)
+        kcp_apimachinery::meta::custom_resource_finalizer_warnings(object, None)
     }
 
     fn admit<'a>(

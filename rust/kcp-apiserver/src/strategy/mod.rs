@@ -2,6 +2,9 @@
 //!
 //! Verbs are the same for every resource and live in `verbs/`; whatever differs between kinds is a [`Strategy`].
 
+pub mod custom;
+pub mod namespaces;
+
 use crate::exchange::Exchange;
 use crate::server::ApiServer;
 use kcp_apimachinery::field::ErrorList;

@@ -15,6 +15,7 @@ use http::StatusCode;
 use kcp_apimachinery::field::Path;
 use kcp_apimachinery::meta;
 use kcp_apimachinery::status::Status;
+use kcp_apimachinery::strict;
 use kcp_storage::{Batch, Change, CommitError, Expect, Item, Op};
 use serde_json::{Map, Value};
 
@@ -33,11 +34,11 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let body = input::read(exchange).await?;
     let served = &target.served;
     if !exchange.info.subresource.is_empty() {
-        let object = input::decode(&media, &body, served.is_custom())?.object;
+        let object = input::decode(&media, &body, served)?.object;
         let answer = subresources::create(server, exchange, target, object).await?;
         return Ok(Next::Answer(output::encode(exchange, &negotiated, StatusCode::CREATED, &answer)?));
     }
-    let mut given = input::decode(&media, &body, served.is_custom())?;
+    let mut given = input::decode(&media, &body, served)?;
     input::check_header(&mut given.object, served, &body)?;
     let mut complaints = given.complaints;
     complaints.extend(served.strategy.decode(&mut given.object).map_err(|error| undecodable(target, &error))?);
@@ -73,11 +74,7 @@ pub fn respond(
 
 /// A body whose fields have the wrong types.
 pub fn undecodable(target: &Target, error: &str) -> Status {
-    let served = &target.served;
-    Status::bad_request(format!(
-        "{} in version {:?} cannot be handled as a {}: {error}",
-        served.kind, served.version, served.kind
-    ))
+    Status::bad_request(strict::cannot_be_handled(&target.served.kind, &target.served.version, error))
 }
 
 /// The user agent, empty when there is none.
@@ -110,7 +107,7 @@ pub async fn store(
         namespace => Some(namespaces::check(server, target, namespace, object_name(&object)).await?),
     };
     stamp(server, &mut object, strategy.counts_generation());
-    write::dedup_owners(exchange, &mut object);
+    exchange.warnings.extend(meta::dedup_owner_references(&mut object));
     strategy.default(&mut object);
     strategy.prepare_create(&mut object);
     let base = object["metadata"]["generateName"].as_str().unwrap_or_default().to_owned();
@@ -123,7 +120,7 @@ pub async fn store(
         let mut errors = strategy.validate_create(&object);
         if errors.is_empty() {
             let check = |name: &str, _prefix: bool| strategy.name_problems(name);
-            errors = meta::validate_object_meta(&object, served.namespaced, &check, &Path::root("metadata"));
+            errors = meta::validate_object_meta(&object, served.namespaced, check, &Path::root("metadata"));
         }
         if !errors.is_empty() {
             return Err(Status::invalid(&target.kind(), &name, &errors));

@@ -3,7 +3,6 @@
 use crate::chain::{Next, StepResult};
 use crate::codec;
 use crate::exchange::Exchange;
-use crate::negotiate;
 use crate::server::ApiServer;
 use crate::strategy::Removal;
 use crate::verbs::options::DeleteOptions;
@@ -26,7 +25,7 @@ pub enum Gone {
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
     let negotiated = output::negotiate(exchange, target)?;
-    let options = options(exchange).await?;
+    let options = options(exchange, target).await?;
     let gone = remove(server, target, &target.key(&target.name), &options).await?;
     let response = match gone {
         Gone::Later(object) => {
@@ -47,10 +46,10 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
 }
 
 /// The options of a delete, from its body or its query.
-pub async fn options(exchange: &mut Exchange) -> Result<DeleteOptions, Status> {
+pub async fn options(exchange: &mut Exchange, target: &Target) -> Result<DeleteOptions, Status> {
     let media = input::media_type(exchange);
     let body = input::read(exchange).await?;
-    let given = if body.is_empty() { None } else { Some(input::decode(&media, &body, false)?.object) };
+    let given = if body.is_empty() { None } else { Some(input::decode(&media, &body, &target.served)?.object) };
     DeleteOptions::parse(exchange.query(), given.as_ref())
 }
 
@@ -90,7 +89,7 @@ pub async fn remove(
         };
         let value = match &change {
             Change::Put(value) => Some(value.clone()),
-            Change::Delete => None,
+            _ => None,
         };
         let ops = vec![Op { key: key.clone(), expect: Expect::At(item.revision), change }];
         match server.store.commit(Batch { ops, guards: Vec::new() }).await {

@@ -17,7 +17,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let negotiated = output::negotiate(exchange, target)?;
     let list_options = ListOptions::parse(exchange.query(), false)?;
     let selection = Selection::parse(exchange, &target.served)?;
-    let options = delete::options(exchange).await?;
+    let options = delete::options(exchange, target).await?;
     let found = list::read(server, target, &list_options, &selection).await?;
     let served = &target.served;
     let mut items = Vec::with_capacity(found.items.len());

@@ -2,7 +2,6 @@
 
 use crate::chain::{Next, StepResult};
 use crate::exchange::Exchange;
-use crate::negotiate;
 use crate::server::ApiServer;
 use crate::verbs::options::parse_revision;
 use crate::verbs::target::Target;

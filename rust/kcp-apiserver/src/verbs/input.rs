@@ -4,6 +4,7 @@ use crate::body::BodyError;
 use crate::exchange::Exchange;
 use crate::registry::Served;
 use crate::verbs::options::FieldValidation;
+use crate::verbs::yaml;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use kcp_apimachinery::status::Status;
@@ -67,33 +68,22 @@ pub fn media_type(exchange: &Exchange) -> String {
     if media.is_empty() { "application/json".to_owned() } else { media }
 }
 
-/// Decodes a JSON or YAML body. `custom`: the endpoint takes no protobuf even where built-in kinds do.
+/// Decodes a JSON or YAML body.
 ///
 /// # Errors
 /// 415 for other media types, 400 for bodies that are not what they say.
-pub fn decode(media: &str, body: &[u8], custom: bool) -> Result<Input, Status> {
+pub fn decode(media: &str, body: &[u8], served: &Served) -> Result<Input, Status> {
     match media {
-        "application/json" => decode_json(body),
-        "application/yaml" => decode_yaml(body),
-        _ => Err(Status::unsupported_media_type(if custom { &TYPES[..2] } else { &TYPES })),
+        "application/json" => match strict::decode_strict(body) {
+            Ok(decoded) => Ok(Input { object: decoded.value, complaints: decoded.duplicates }),
+            Err(error) => Err(Status::bad_request(strict::unrecognized(&served.kind, &error, body))),
+        },
+        "application/yaml" => {
+            let (object, complaints) = yaml::decode(body)?;
+            Ok(Input { object, complaints })
+        }
+        _ => Err(Status::unsupported_media_type(if served.is_custom() { &TYPES[..2] } else { &TYPES })),
     }
-}
-
-/// Decodes JSON; duplicates are noted, the last one counts.
-pub fn decode_json(body: &[u8]) -> Result<Input, Status> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Err(Status::bad_request("the request body is empty"));
-    }
-    let (object, complaints) = strict::decode_with_duplicates(body).map_err(Status::bad_request)?;
-    Ok(Input { object, complaints })
-}
-
-fn decode_yaml(body: &[u8]) -> Result<Input, Status> {
-    let text = std::str::from_utf8(body)
-        .map_err(|_| Status::bad_request("error converting YAML to JSON: yaml: invalid UTF-8"))?;
-    let (object, complaints) = kcp_apimachinery::yaml::decode(text)
-        .map_err(|error| Status::bad_request(format!("error converting YAML to JSON: yaml: {error}")))?;
-    Ok(Input { object, complaints })
 }
 
 /// Holds `kind` and `apiVersion` of an object against the endpoint; built-in endpoints fill in absent ones.
@@ -175,12 +165,9 @@ pub fn settle(
             exchange.warnings.extend(complaints);
             Ok(())
         }
-        FieldValidation::Strict => Err(Status::bad_request(format!(
-            "{} in version \"{}\" cannot be handled as a {}: strict decoding error: {}",
-            served.kind,
-            served.version,
-            served.kind,
-            complaints.join(", ")
-        ))),
+        FieldValidation::Strict => {
+            let error = strict::strict_error(&complaints);
+            Err(Status::bad_request(strict::cannot_be_handled(&served.kind, &served.version, &error)))
+        }
     }
 }

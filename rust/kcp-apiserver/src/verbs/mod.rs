@@ -16,6 +16,7 @@ mod target;
 mod update;
 mod watch;
 mod write;
+mod yaml;
 
 pub use input::go_type;
 pub use target::Target;

@@ -2,31 +2,27 @@
 
 use crate::chain::StepResult;
 use crate::exchange::Exchange;
-use crate::negotiate;
+use crate::negotiate::{self, PatchType};
 use crate::server::ApiServer;
-use crate::verbs::options::{FieldValidation, WriteOptions};
+use crate::verbs::options::WriteOptions;
 use crate::verbs::target::Target;
 use crate::verbs::update::{self, part};
 use crate::verbs::write::{ATTEMPTS, Lost};
 use crate::verbs::{create, get, input, output};
 use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
-use kcp_apimachinery::patch;
+use kcp_apimachinery::patch::{JsonPatch, MergePatch, StrategicPatch};
 use kcp_apimachinery::status::Status;
-use serde_json::Value;
-
-const JSON_PATCH: &str = "application/json-patch+json";
-const MERGE_PATCH: &str = "application/merge-patch+json";
-const STRATEGIC: &str = "application/strategic-merge-patch+json";
+use serde_json::{Map, Value};
 
 /// A patch as it came.
 pub enum Patch {
     /// RFC 6902.
-    Json(Vec<u8>),
+    Json(JsonPatch),
     /// RFC 7386.
-    Merge(Value),
+    Merge(MergePatch),
     /// Kubernetes' own.
-    Strategic(Value),
+    Strategic(StrategicPatch),
 }
 
 impl Patch {
@@ -35,60 +31,52 @@ impl Patch {
     /// # Errors
     /// 415 for types the resource does not take, 400 for bodies that are no patch.
     pub async fn read(exchange: &mut Exchange, target: &Target) -> Result<Self, Status> {
-        let media = input::media_type(exchange);
-        let strategic = target.served.strategy.strategic().is_some();
-        let known = matches!(media.as_str(), JSON_PATCH | MERGE_PATCH) || (media == STRATEGIC && strategic);
-        if !known {
-            let mut types = vec![JSON_PATCH, MERGE_PATCH];
-            if strategic {
-                types.push(STRATEGIC);
-            }
-            return Err(Status::unsupported_media_type(&types));
-        }
+        let offered: &[PatchType] = match target.served.strategy.strategic() {
+            Some(_) => &[PatchType::Json, PatchType::Merge, PatchType::Strategic],
+            None => &[PatchType::Json, PatchType::Merge],
+        };
+        let kind = negotiate::patch_type(exchange.headers(), offered)?;
         let body = input::read(exchange).await?;
-        if media == JSON_PATCH {
-            return Ok(Self::Json(body.to_vec()));
+        match kind {
+            PatchType::Json => JsonPatch::parse(&body).map(Self::Json),
+            PatchType::Merge => MergePatch::parse(&body).map(Self::Merge),
+            _ => StrategicPatch::parse(&body).map(Self::Strategic),
         }
-        let patch = input::decode_json(&body)?.object;
-        if !patch.is_object() {
-            return Err(Status::bad_request(format!(
-                "error decoding patch: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
-                input::go_type(&patch)
-            )));
-        }
-        Ok(if media == MERGE_PATCH { Self::Merge(patch) } else { Self::Strategic(patch) })
     }
 
     /// The patched document.
     pub fn apply(&self, document: &Value, target: &Target) -> Result<Value, Status> {
+        let mut document = document.clone();
         match self {
-            Self::Json(operations) => patch::json(document, operations),
-            Self::Merge(merge) => {
-                let mut document = document.clone();
-                patch::merge(&mut document, merge);
-                Ok(document)
-            }
-            Self::Strategic(merge) => match target.served.strategy.strategic() {
-                Some(schema) => patch::strategic(document, merge, schema),
-                None => Err(Status::unsupported_media_type(&[JSON_PATCH, MERGE_PATCH])),
+            Self::Json(patch) => patch.apply(&mut document)?,
+            Self::Merge(patch) => patch.apply(&mut document),
+            Self::Strategic(patch) => match target.served.strategy.strategic() {
+                Some(schema) => patch.apply(&mut document, schema)?,
+                None => return Err(Status::unsupported_media_type(&[PatchType::Merge.content_type()])),
             },
         }
+        Ok(document)
     }
 
-    /// The patch as text, for messages.
-    fn text(&self) -> String {
+    /// What strict decoding says of the patch itself.
+    fn complaints(&self) -> &[String] {
         match self {
-            Self::Json(operations) => String::from_utf8_lossy(operations).into_owned(),
-            Self::Merge(merge) | Self::Strategic(merge) => merge.to_string(),
+            Self::Json(patch) => patch.warnings(),
+            Self::Merge(patch) => patch.warnings(),
+            Self::Strategic(patch) => patch.warnings(),
         }
     }
 
     /// Whether the patch itself names a resourceVersion: then a lost race is a conflict at once.
     fn is_conditional(&self) -> bool {
-        let given = |patch: &Value| patch["metadata"]["resourceVersion"].as_str().is_some_and(|text| !text.is_empty());
+        let given = |patch: &Map<String, Value>| {
+            let version = patch.get("metadata").and_then(|meta| meta.get("resourceVersion"));
+            version.and_then(Value::as_str).is_some_and(|text| !text.is_empty())
+        };
         match self {
-            Self::Json(_) => false,
-            Self::Merge(patch) | Self::Strategic(patch) => given(patch),
+            Self::Json(patch) => patch.touches("/metadata/resourceVersion"),
+            Self::Merge(patch) => given(patch.fields()),
+            Self::Strategic(patch) => given(patch.fields()),
         }
     }
 }
@@ -111,14 +99,12 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         let item = get::read(server, target).await?;
         let old = output::object(served, &item)?;
         let mut new = patch.apply(&old, target)?;
-        input::check_header(&mut new, served, patch.text().as_bytes())?;
-        let complaints = served.strategy.decode(&mut new).map_err(|error| undecodable(target, &patch, &error))?;
-        let complaints = match &patch {
-            Patch::Json(_) => complaints.into_iter().map(|text| format!("json patch {text}")).collect(),
-            _ => complaints,
-        };
+        input::check_header(&mut new, served, b"")?;
+        let unknown = served.strategy.decode(&mut new).map_err(|error| undecodable(target, &error))?;
         if attempt == 0 {
-            settle(exchange, target, options.field_validation, complaints)?;
+            let mut complaints = patch.complaints().to_vec();
+            complaints.extend(unknown);
+            input::settle(exchange, served, options.field_validation, complaints)?;
         }
         if new["metadata"]["resourceVersion"].as_str().is_none_or(str::is_empty) {
             new["metadata"]["resourceVersion"] = Value::String(item.revision.to_string());
@@ -135,23 +121,8 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     Err(Status::modified(&target.resource(), &target.name))
 }
 
-fn settle(
-    exchange: &mut Exchange,
-    target: &Target,
-    validation: FieldValidation,
-    complaints: Vec<String>,
-) -> Result<(), Status> {
-    if validation == FieldValidation::Strict && !complaints.is_empty() {
-        let text = format!("strict decoding error: {}", complaints.join(", "));
-        let mut errors = ErrorList::default();
-        errors.push(Error::invalid(&Path::root("patch"), "", text.as_str()));
-        return Err(Status::bad_request(text));
-    }
-    input::settle(exchange, &target.served, validation, complaints)
-}
-
-fn undecodable(target: &Target, patch: &Patch, error: &str) -> Status {
+fn undecodable(target: &Target, error: &str) -> Status {
     let mut errors = ErrorList::default();
-    errors.push(Error::invalid(&Path::root("patch"), patch.text().as_str(), error));
+    errors.push(Error::invalid(&Path::root("patch"), "", error));
     Status::invalid(&target.kind(), &target.name, &errors)
 }

@@ -2,7 +2,7 @@
 
 use crate::chain::{Next, StepResult};
 use crate::exchange::Exchange;
-use crate::negotiate::{self, Negotiated};
+use crate::negotiate::Negotiated;
 use crate::registry::Scale;
 use crate::server::ApiServer;
 use crate::strategy::Part;
@@ -33,7 +33,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             let options = WriteOptions::parse(exchange.query(), "Update", &user_agent)?;
             let media = input::media_type(exchange);
             let body = input::read(exchange).await?;
-            let given = input::decode(&media, &body, true)?.object;
+            let given = input::decode(&media, &body, &target.served)?.object;
             write(server, exchange, target, scale, &negotiated, options.dry_run, |_| Ok(given.clone())).await
         }
         "patch" => {

@@ -3,7 +3,6 @@
 use crate::authz;
 use crate::chain::StepResult;
 use crate::exchange::Exchange;
-use crate::negotiate;
 use crate::server::ApiServer;
 use crate::strategy::Part;
 use crate::verbs::options::WriteOptions;
@@ -12,6 +11,7 @@ use crate::verbs::write::{self, ATTEMPTS, Lost};
 use crate::verbs::{create, input, output, storage_error};
 use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::meta;
 use kcp_apimachinery::status::Status;
 use kcp_storage::Item;
 use serde_json::Value;
@@ -25,7 +25,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let body = input::read(exchange).await?;
     let served = &target.served;
     let part = part(exchange)?;
-    let mut given = input::decode(&media, &body, served.is_custom())?;
+    let mut given = input::decode(&media, &body, served)?;
     input::check_header(&mut given.object, served, &body)?;
     let mut complaints = given.complaints;
     complaints.extend(served.strategy.decode(&mut given.object).map_err(|error| create::undecodable(target, &error))?);
@@ -78,7 +78,7 @@ pub async fn apply(
 ) -> Result<write::Written, Lost> {
     let served = &target.served;
     write::carry_over(&mut new, old, served);
-    write::dedup_owners(exchange, &mut new);
+    exchange.warnings.extend(meta::dedup_owner_references(&mut new));
     served.strategy.default(&mut new);
     let mut old = old.clone();
     crate::codec::strip(&mut old);

@@ -63,28 +63,6 @@ pub fn stored(strategy: &dyn Strategy, object: &Value) -> Stored {
     if terms.is_empty() { Stored::new(data) } else { Stored::indexed(data, terms) }
 }
 
-/// Drops repeated owner references, with a warning that names them.
-pub fn dedup_owners(exchange: &mut Exchange, object: &mut Value) {
-    let Some(owners) = object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut) else { return };
-    let mut seen: Vec<Value> = Vec::with_capacity(owners.len());
-    let mut repeated: Vec<String> = Vec::new();
-    for owner in std::mem::take(owners) {
-        if seen.contains(&owner) {
-            repeated.push(owner["uid"].as_str().unwrap_or_default().to_owned());
-        } else {
-            seen.push(owner);
-        }
-    }
-    *owners = seen;
-    if !repeated.is_empty() {
-        exchange.warnings.push(format!(
-            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may \
-             reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
-            repeated.join(", ")
-        ));
-    }
-}
-
 /// Commits a change of `old` to `new`, both complete and checked. Slots of `new` may be filled; they are stripped.
 pub async fn replace(
     server: &ApiServer,

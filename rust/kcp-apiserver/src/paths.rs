@@ -1,0 +1,4 @@
+//! stub
+use crate::chain::StepResult; use crate::exchange::Exchange; use crate::server::ApiServer; use crate::chain::Next;
+/// stub
+pub async fn serve(_s:&ApiServer,_e:&mut Exchange)->StepResult{ Ok(Next::Continue) }

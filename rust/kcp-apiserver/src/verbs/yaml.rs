@@ -1,0 +1,50 @@
+//! YAML bodies: read into the same values JSON is read into.
+
+use kcp_apimachinery::status::Status;
+use serde_json::Value;
+use serde_saphyr::DuplicateKeyPolicy;
+
+/// Decodes one YAML document. Repeated keys are complained about; the last one counts.
+///
+/// # Errors
+/// 400 for text that is not YAML, or that expands beyond the parser's budget.
+pub fn decode(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
+    let refuse = |text: &str| Status::bad_request(format!("error converting YAML to JSON: yaml: {text}"));
+    let text = std::str::from_utf8(body).map_err(|_| refuse("invalid leading UTF-8 octet"))?;
+    let strictly = serde_saphyr::from_str::<Value>(text);
+    let Err(complaint) = strictly else { return Ok((strictly.unwrap_or_default(), Vec::new())) };
+    let lenient = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+    let value = serde_saphyr::from_str_with_options::<Value>(text, lenient)
+        .map_err(|error| refuse(first_line(&error.to_string())))?;
+    Ok((value, vec![first_line(&complaint.to_string()).to_owned()]))
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().find(|line| !line.trim().is_empty()).unwrap_or("not a document").trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn yaml_reads_as_json_would() {
+        let (value, complaints) = decode(b"a: 1\nb: [x, 1.5, true, null]\nc: {d: '2'}\n").unwrap();
+        assert_eq!(value, json!({"a": 1, "b": ["x", 1.5, true, null], "c": {"d": "2"}}));
+        assert!(complaints.is_empty());
+    }
+
+    #[test]
+    fn a_repeated_key_is_complained_about_and_the_last_counts() {
+        let (value, complaints) = decode(b"a: 1\na: 2\n").unwrap();
+        assert_eq!(value, json!({"a": 2}));
+        assert_eq!(complaints.len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_yaml_is_refused() {
+        assert_eq!(decode(b"a: [").unwrap_err().code, 400);
+        assert_eq!(decode(b"\xff").unwrap_err().code, 400);
+    }
+}
