@@ -14,7 +14,7 @@ mod scope;
 mod step;
 
 pub use attributes::{Attributes, Decision, Reason};
-pub use step::allow;
+pub use step::{allow, require};
 
 use crate::exchange::UserInfo;
 use derived::{Derived, Grants, RoleRef};
@@ -284,5 +284,3 @@ fn aggregate<'a>(messages: impl IntoIterator<Item = &'a String>) -> String {
         many => format!("[{}]", many.join(", ")),
     }
 }
-/// stub
-pub async fn require(_s:&ApiServer,_e:&Exchange,_v:&str)->Result<(),kcp_apimachinery::Status>{Ok(())}

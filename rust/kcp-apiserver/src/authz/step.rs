@@ -17,11 +17,24 @@ const METRICS: &str = "root";
 
 /// The chain's step: lets the request pass or answers 403. Refusals come before anything tells what exists.
 pub fn allow<'a>(server: &'a ApiServer, exchange: &'a mut Exchange) -> BoxFuture<'a, StepResult> {
-    Box::pin(async move { decide(&server.authorization, exchange).await.map(|()| Next::Continue) })
+    Box::pin(async move {
+        decide(&server.authorization, exchange, Attributes::of(exchange)).await.map(|()| Next::Continue)
+    })
 }
 
-async fn decide(authorization: &Authorization, exchange: &Exchange) -> Result<(), Status> {
-    let attributes = Attributes::of(exchange);
+/// What a request turned out to need besides its own verb: a PUT that creates needs `create` too.
+///
+/// # Errors
+/// 403 when the caller may not.
+pub async fn require(server: &ApiServer, exchange: &Exchange, verb: &str) -> Result<(), Status> {
+    decide(&server.authorization, exchange, Attributes { verb, ..Attributes::of(exchange) }).await
+}
+
+async fn decide(
+    authorization: &Authorization,
+    exchange: &Exchange,
+    attributes: Attributes<'_>,
+) -> Result<(), Status> {
     let user = &*exchange.user;
     if !attributes.is_resource && ALWAYS.contains(&attributes.path) {
         return Ok(());
