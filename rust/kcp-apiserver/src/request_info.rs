@@ -86,9 +86,8 @@ fn decode(text: &str) -> String {
 }
 
 fn segment(raw: &str) -> Result<String, Status> {
-    let text = percent_decode_str(raw)
-        .decode_utf8()
-        .map_err(|_| Status::bad_request("invalid path: a part is not UTF-8"))?;
+    let text =
+        percent_decode_str(raw).decode_utf8().map_err(|_| Status::bad_request("invalid path: a part is not UTF-8"))?;
     if text == "." || text == ".." || text.contains(['/', '\0']) {
         return Err(Status::bad_request(format!("invalid path: the part {text:?} is not allowed")));
     }
@@ -116,7 +115,10 @@ mod tests {
     fn paths_read_as_upstream_reads_them() {
         let case = |method: Method, path: &str, query: &str| info(&method, path, query).unwrap();
         let i = case(Method::GET, "/api/v1/namespaces/a/configmaps/b", "");
-        assert_eq!((i.verb, i.namespace.as_str(), i.resource.as_str(), i.name.as_str()), ("get", "a", "configmaps", "b"));
+        assert_eq!(
+            (i.verb, i.namespace.as_str(), i.resource.as_str(), i.name.as_str()),
+            ("get", "a", "configmaps", "b")
+        );
         let i = case(Method::GET, "/api/v1/namespaces/a", "");
         assert_eq!((i.resource.as_str(), i.name.as_str(), i.namespace.as_str()), ("namespaces", "a", "a"));
         let i = case(Method::PUT, "/api/v1/namespaces/a/finalize", "");

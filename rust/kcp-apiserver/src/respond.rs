@@ -38,9 +38,7 @@ pub fn status(_exchange: &Exchange, status: &Status) -> Response {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if code == http::StatusCode::FORBIDDEN {
-        response
-            .headers_mut()
-            .insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response.headers_mut().insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
     response
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{ANNOTATIONS_MAX, FINALIZER_FOREGROUND, FINALIZER_ORPHAN};
 use crate::field::{BadValue, Error, ErrorList, Path};
 use crate::gvk::GroupVersion;
-use crate::names::{self, NameFn};
+use crate::names;
 use crate::text;
 
 const IMMUTABLE: &str = "field is immutable";

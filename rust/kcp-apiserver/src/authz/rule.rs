@@ -51,9 +51,10 @@ impl Rule {
             && resources_cover(&self.resources, &part.resources)
             && (self.resource_names.is_empty()
                 || !part.resource_names.is_empty() && has_all(&self.resource_names, &part.resource_names))
-            && part.non_resource_urls.iter().all(|path| {
-                self.non_resource_urls.iter().any(|own| own == path || path_matches(own, path))
-            })
+            && part
+                .non_resource_urls
+                .iter()
+                .all(|path| self.non_resource_urls.iter().any(|own| own == path || path_matches(own, path)))
     }
 
     /// The rule split into parts of one verb, one group, one resource and at most one name, or one verb and one path.
@@ -63,12 +64,8 @@ impl Rule {
         for group in &self.api_groups {
             for resource in &self.resources {
                 for verb in &self.verbs {
-                    let part = Self {
-                        verbs: one(verb),
-                        api_groups: one(group),
-                        resources: one(resource),
-                        ..Self::default()
-                    };
+                    let part =
+                        Self { verbs: one(verb), api_groups: one(group), resources: one(resource), ..Self::default() };
                     if self.resource_names.is_empty() {
                         parts.push(part);
                     } else {
@@ -223,15 +220,40 @@ mod tests {
             ("another verb", &pods, resource("watch", "", "pods", "x"), false),
             ("another group", &pods, resource("get", "x.y", "pods", "x"), false),
             ("a resource does not grant its subresources", &pods, resource("get", "", "pods/log", "x"), false),
-            ("exact subresource", &rule(&["get"], &[""], &["pods/log"], &[]), resource("get", "", "pods/log", ""), true),
-            ("subresource does not grant the resource", &rule(&["get"], &[""], &["pods/log"], &[]), resource("get", "", "pods", ""), false),
+            (
+                "exact subresource",
+                &rule(&["get"], &[""], &["pods/log"], &[]),
+                resource("get", "", "pods/log", ""),
+                true,
+            ),
+            (
+                "subresource does not grant the resource",
+                &rule(&["get"], &[""], &["pods/log"], &[]),
+                resource("get", "", "pods", ""),
+                false,
+            ),
             ("any/sub", &rule(&["get"], &[""], &["*/scale"], &[]), resource("get", "", "pods/scale", ""), true),
-            ("any/sub for another", &rule(&["get"], &[""], &["*/scale"], &[]), resource("get", "", "pods/status", ""), false),
+            (
+                "any/sub for another",
+                &rule(&["get"], &[""], &["*/scale"], &[]),
+                resource("get", "", "pods/status", ""),
+                false,
+            ),
             ("any/sub for none", &rule(&["get"], &[""], &["*/scale"], &[]), resource("get", "", "pods", ""), false),
-            ("resource/* means nothing", &rule(&["get"], &[""], &["pods/*"], &[]), resource("get", "", "pods/log", ""), false),
+            (
+                "resource/* means nothing",
+                &rule(&["get"], &[""], &["pods/*"], &[]),
+                resource("get", "", "pods/log", ""),
+                false,
+            ),
             ("name", &rule(&["get"], &[""], &["pods"], &["a"]), resource("get", "", "pods", "a"), true),
             ("another name", &rule(&["get"], &[""], &["pods"], &["a"]), resource("get", "", "pods", "b"), false),
-            ("named rules do not list", &rule(&["list"], &[""], &["pods"], &["a"]), resource("list", "", "pods", ""), false),
+            (
+                "named rules do not list",
+                &rule(&["list"], &[""], &["pods"], &["a"]),
+                resource("list", "", "pods", ""),
+                false,
+            ),
             ("resource rules grant no paths", &all, Attributes::path("get", "/metrics"), false),
             ("path", &paths(&["get"], &["/metrics"]), Attributes::path("get", "/metrics"), true),
             ("path below", &paths(&["get"], &["/metrics"]), Attributes::path("get", "/metrics/x"), false),

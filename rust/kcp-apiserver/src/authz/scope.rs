@@ -34,9 +34,11 @@ fn is_in_scope(cluster: &str, user: &UserInfo) -> bool {
     {
         return false;
     }
-    user.extra.get(SCOPES).into_iter().flatten().all(|value| {
-        value.split(',').any(|scope| scope.strip_prefix("cluster:").is_some_and(|name| name == cluster))
-    })
+    user.extra
+        .get(SCOPES)
+        .into_iter()
+        .flatten()
+        .all(|value| value.split(',').any(|scope| scope.strip_prefix("cluster:").is_some_and(|name| name == cluster)))
 }
 
 #[cfg(test)]

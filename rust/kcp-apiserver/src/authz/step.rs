@@ -17,9 +17,9 @@ const METRICS: &str = "root";
 
 /// The chain's step: lets the request pass or answers 403. Refusals come before anything tells what exists.
 pub fn allow<'a>(server: &'a ApiServer, exchange: &'a mut Exchange) -> BoxFuture<'a, StepResult> {
-    Box::pin(async move {
-        decide(&server.authorization, exchange, Attributes::of(exchange)).await.map(|()| Next::Continue)
-    })
+    Box::pin(
+        async move { decide(&server.authorization, exchange, Attributes::of(exchange)).await.map(|()| Next::Continue) },
+    )
 }
 
 /// What a request turned out to need besides its own verb: a PUT that creates needs `create` too.
@@ -30,11 +30,7 @@ pub async fn require(server: &ApiServer, exchange: &Exchange, verb: &str) -> Res
     decide(&server.authorization, exchange, Attributes { verb, ..Attributes::of(exchange) }).await
 }
 
-async fn decide(
-    authorization: &Authorization,
-    exchange: &Exchange,
-    attributes: Attributes<'_>,
-) -> Result<(), Status> {
+async fn decide(authorization: &Authorization, exchange: &Exchange, attributes: Attributes<'_>) -> Result<(), Status> {
     let user = &*exchange.user;
     if !attributes.is_resource && ALWAYS.contains(&attributes.path) {
         return Ok(());

@@ -54,11 +54,7 @@ impl Token {
         }
         let mut parts: Vec<&str> = wire.start.strip_suffix('\0').unwrap_or(&wire.start).split('/').collect();
         let mut take = |wanted: bool, fixed: &str| -> Option<String> {
-            if wanted {
-                (!parts.is_empty()).then(|| parts.remove(0).to_owned())
-            } else {
-                Some(fixed.to_owned())
-            }
+            if wanted { (!parts.is_empty()).then(|| parts.remove(0).to_owned()) } else { Some(fixed.to_owned()) }
         };
         let cluster = take(target.cluster.is_empty(), &target.cluster);
         let namespace = take(target.served.namespaced && target.namespace.is_empty(), &target.namespace);

@@ -28,9 +28,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let options = options(exchange, target).await?;
     let gone = remove(server, target, &target.key(&target.name), &options).await?;
     let response = match gone {
-        Gone::Later(object) => {
-            output::value(server, exchange, &negotiated, &target.served, object, StatusCode::OK)?
-        }
+        Gone::Later(object) => output::value(server, exchange, &negotiated, &target.served, object, StatusCode::OK)?,
         Gone::Now(object) => {
             let status = Status::success(Details {
                 name: target.name.clone(),
@@ -54,12 +52,7 @@ pub async fn options(exchange: &mut Exchange, target: &Target) -> Result<DeleteO
 }
 
 /// Deletes one object, or begins to.
-pub async fn remove(
-    server: &ApiServer,
-    target: &Target,
-    key: &Key,
-    options: &DeleteOptions,
-) -> Result<Gone, Status> {
+pub async fn remove(server: &ApiServer, target: &Target, key: &Key, options: &DeleteOptions) -> Result<Gone, Status> {
     let served = &target.served;
     let strategy = served.strategy.as_ref();
     for _ in 0..ATTEMPTS {

@@ -42,4 +42,3 @@ fn without_header(mut object: Value, custom: bool) -> Value {
     }
     object
 }
-

@@ -93,9 +93,12 @@ pub fn check_header(object: &mut Value, served: &Served, body: &[u8]) -> Result<
         text.chars().take(1024).collect::<String>()
     };
     let Some(map) = object.as_object_mut() else {
-        return Err(Status::bad_request(format!("couldn't get version/kind; json parse error: json: cannot unmarshal \
+        return Err(Status::bad_request(format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal \
              {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \
-             \"json:\\\"kind,omitempty\\\"\" }}", go_type(object))));
+             \"json:\\\"kind,omitempty\\\"\" }}",
+            go_type(object)
+        )));
     };
     let custom = served.is_custom();
     for (field, expected) in [("kind", &served.kind), ("apiVersion", &served.api_version)] {

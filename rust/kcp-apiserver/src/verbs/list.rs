@@ -78,9 +78,7 @@ pub async fn read(
     let result = collect(server, target, selection, at, after, options.limit).await;
     result.map_err(|error| match (&error, token) {
         (Error::Compacted { .. }, Some(token)) => token.expired(),
-        (Error::Compacted { .. }, None) => {
-            Status::expired("The resourceVersion for the provided list is too old.")
-        }
+        (Error::Compacted { .. }, None) => Status::expired("The resourceVersion for the provided list is too old."),
         _ => storage_error(&error),
     })?
 }
@@ -172,7 +170,10 @@ pub async fn wait_for(server: &ApiServer, revision: u64) -> Result<(), Status> {
         return Ok(());
     }
     let mut newest = server.newest.clone();
-    if tokio::time::timeout(FUTURE_WAIT, newest.wait_for(|head| head.get() >= revision)).await.is_ok_and(|seen| seen.is_ok()) {
+    if tokio::time::timeout(FUTURE_WAIT, newest.wait_for(|head| head.get() >= revision))
+        .await
+        .is_ok_and(|seen| seen.is_ok())
+    {
         return Ok(());
     }
     Err(Status::too_large_resource_version(revision, server.store.head().get(), 1))
@@ -188,13 +189,15 @@ fn answer(
     let served = &target.served;
     let token = found.continue_after.as_ref().map(|after| Token::encode(found.revision, after, target));
     if negotiated.shape == Shape::Plain && negotiated.media == Media::Json && !negotiated.pretty {
-        let mut out = Vec::with_capacity(256 + found.items.iter().map(|item| item.value.data.len() + 160).sum::<usize>());
+        let mut out =
+            Vec::with_capacity(256 + found.items.iter().map(|item| item.value.data.len() + 160).sum::<usize>());
         out.extend_from_slice(b"{\"kind\":\"");
         out.extend_from_slice(served.list_kind.as_bytes());
         out.extend_from_slice(b"\",\"apiVersion\":\"");
         out.extend_from_slice(served.api_version.as_bytes());
         out.extend_from_slice(b"\",\"metadata\":");
-        serde_json::to_writer(&mut out, &list_meta(found.revision, token, found.remaining)).map_err(Status::internal)?;
+        serde_json::to_writer(&mut out, &list_meta(found.revision, token, found.remaining))
+            .map_err(Status::internal)?;
         out.extend_from_slice(b",\"items\":[");
         let mut first = true;
         for item in &found.items {

@@ -156,9 +156,10 @@ impl ListOptions {
         let number = |name: &str| -> Result<Option<u64>, Status> {
             match value(query, name).filter(|text| !text.is_empty()) {
                 None => Ok(None),
-                Some(text) => text.parse().map(Some).map_err(|_| {
-                    Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
-                }),
+                Some(text) => text
+                    .parse()
+                    .map(Some)
+                    .map_err(|_| Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))),
             }
         };
         let options = Self {

@@ -139,12 +139,8 @@ pub fn encode(
             Ok(bytes(exchange, code, "application/yaml", text.into_bytes()))
         }
         _ => {
-            let mut out = if negotiated.pretty {
-                serde_json::to_vec_pretty(value)
-            } else {
-                serde_json::to_vec(value)
-            }
-            .map_err(Status::internal)?;
+            let mut out = if negotiated.pretty { serde_json::to_vec_pretty(value) } else { serde_json::to_vec(value) }
+                .map_err(Status::internal)?;
             out.push(b'\n');
             Ok(bytes(exchange, code, "application/json", out))
         }

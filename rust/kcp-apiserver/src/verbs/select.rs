@@ -25,8 +25,8 @@ impl Selection {
         let query = exchange.query();
         let labels = label::Selector::parse(&value(query, "labelSelector").unwrap_or_default())
             .map_err(|error| Status::bad_request(format!("unable to parse requirement: {}", trim(&error))))?;
-        let fields = field::Selector::parse(&value(query, "fieldSelector").unwrap_or_default())
-            .map_err(Status::bad_request)?;
+        let fields =
+            field::Selector::parse(&value(query, "fieldSelector").unwrap_or_default()).map_err(Status::bad_request)?;
         fields
             .validate(|name| {
                 name == "metadata.name"
@@ -67,7 +67,8 @@ impl Selection {
 
     /// Whether an object is selected.
     pub fn matches_object(&self, object: &Value) -> bool {
-        self.everything || (self.labels.matches_object(object) && self.fields.matches_with(|name| self.field(object, name)))
+        self.everything
+            || (self.labels.matches_object(object) && self.fields.matches_with(|name| self.field(object, name)))
     }
 
     fn field<'a>(&self, object: &'a Value, name: &str) -> Option<Cow<'a, str>> {

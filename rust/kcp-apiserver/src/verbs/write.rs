@@ -45,7 +45,8 @@ impl From<Status> for Lost {
 
 /// The stored form of an object whose slots were stripped.
 pub fn stored(strategy: &dyn Strategy, object: &Value) -> Stored {
-    let mut terms: Vec<Bytes> = strategy.work(object).into_iter().map(|work| Bytes::from(format!("work/{work}"))).collect();
+    let mut terms: Vec<Bytes> =
+        strategy.work(object).into_iter().map(|work| Bytes::from(format!("work/{work}"))).collect();
     for owner in object["metadata"]["ownerReferences"].as_array().into_iter().flatten() {
         if let Some(uid) = owner["uid"].as_str() {
             terms.push(Bytes::from(format!("owner/{uid}")));
