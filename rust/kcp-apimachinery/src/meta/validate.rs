@@ -14,7 +14,12 @@ const STANDARD_FINALIZERS: [&str; 3] = [FINALIZER_ORPHAN, FINALIZER_FOREGROUND, 
 /// Checks the metadata of an object that is to be created. Its name has been generated already.
 ///
 /// `path` is usually `metadata`; `object` is the whole object.
-pub fn validate_object_meta(object: &Value, namespaced: bool, name_fn: NameFn, path: &Path) -> ErrorList {
+pub fn validate_object_meta(
+    object: &Value,
+    namespaced: bool,
+    name_fn: impl Fn(&str, bool) -> Vec<String>,
+    path: &Path,
+) -> ErrorList {
     let mut errors = ErrorList::new();
     let generate_name = super::generate_name(object);
     if !generate_name.is_empty() {
