@@ -11,6 +11,7 @@ mod formats;
 pub mod jsonpath;
 mod lists;
 pub mod object_meta;
+pub mod openapi;
 mod path;
 mod pattern;
 mod pool;
@@ -18,6 +19,7 @@ mod props;
 mod prune;
 mod shape;
 mod structural;
+pub mod table;
 mod validate;
 
 pub use object_meta::{DecodeError, Malformed};

@@ -155,18 +155,10 @@ impl Walk<'_> {
             }
             (Shape::Int32, other) => Err(self.mismatch(found(other), "int32")),
             (Shape::Int64, other) => Err(self.mismatch(found(other), "int64")),
-            (Shape::Time, Value::String(text)) => match text.parse::<jiff::Timestamp>() {
-                Ok(time) => {
-                    let seconds = jiff::Timestamp::from_second(time.as_second()).unwrap_or(time);
-                    *value = Value::String(seconds.to_string());
-                    Ok(())
-                }
-                Err(_) => Err(format!(
-                    "parsing time {} as \"2006-01-02T15:04:05Z07:00\": cannot parse {} as \"2006\"",
-                    kcp_apimachinery::text::quote(text),
-                    kcp_apimachinery::text::quote(text)
-                )),
-            },
+            (Shape::Time, Value::String(text)) => {
+                *text = kcp_apimachinery::time::normalize(text)?;
+                Ok(())
+            }
             (Shape::Time, other) => Err(self.mismatch(found(other), "string")),
             (Shape::Bytes, Value::String(text)) => {
                 let compact: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();

@@ -170,3 +170,130 @@ fn custom_resources_are_refused_in_the_words_of_the_api_server() {
     assert!(compared > 80, "only {compared} cases were compared");
     report.done();
 }
+
+/// A CRD as the API server would have stored it.
+fn stored(body: &Value) -> Value {
+    let mut object = body.clone();
+    crd::decode(&mut object).unwrap();
+    crd::default(&mut object);
+    crd::prepare_for_create(&mut object);
+    object
+}
+
+fn exchange<'e>(exchanges: &'e [Value], name: &str) -> &'e Value {
+    exchanges.iter().find(|exchange| exchange["name"] == name).unwrap_or_else(|| panic!("no exchange {name}"))
+}
+
+#[test]
+fn a_crd_is_stored_established_and_refused_changes_as_recorded() {
+    let life = recorded("definition-life");
+    let (created, established) = (exchange(&life, "created"), exchange(&life, "established"));
+    let mut lamp = stored(&created["request"]["body"]);
+    assert_eq!(lamp["spec"], created["body"]["spec"]);
+    assert_eq!(lamp["status"], created["body"]["status"]);
+    crd::decide_status(&mut lamp, [].into_iter(), "<time>");
+    assert_eq!(lamp["status"], established["body"]["status"]);
+
+    let rival = exchange(&life, "status-kind-conflict");
+    let mut lampen = stored(&rival["request"]["body"]);
+    crd::decide_status(&mut lampen, [&lamp].into_iter(), "<time>");
+    assert_eq!(lampen["status"], exchange(&life, "status-kind-conflict-read")["body"]["status"]);
+
+    // From here on times are decoded.
+    let mut lamp = stored(&created["request"]["body"]);
+    crd::decide_status(&mut lamp, [].into_iter(), "2026-01-01T00:00:00Z");
+    let mut report = Report(Vec::new());
+    for name in ["scope-change", "kind-change", "plural-change", "group-change", "storage-version-dropped"] {
+        let change = exchange(&life, name);
+        let mut new = lamp.clone();
+        merge(&mut new, &change["request"]["body"]);
+        crd::decode(&mut new).unwrap();
+        crd::default(&mut new);
+        crd::prepare_for_update(&mut new, &lamp);
+        report.compare(name, "error", &lines(&crd::validate_update(&new, &lamp)), &wanted(change));
+    }
+    report.done();
+}
+
+fn merge(value: &mut Value, patch: &Value) {
+    match (value, patch) {
+        (Value::Object(map), Value::Object(patch)) => {
+            for (key, patch) in patch {
+                merge(map.entry(key.clone()).or_insert(Value::Null), patch);
+            }
+        }
+        (value, patch) => *value = patch.clone(),
+    }
+}
+
+#[test]
+fn published_schemas_are_those_of_the_api_server() {
+    let schema = json!({
+        "type": "object",
+        "description": "Gauge measures something.",
+        "required": ["spec"],
+        "properties": {
+            "spec": {
+                "type": "object",
+                "description": "What is wanted.",
+                "required": ["size"],
+                "properties": {
+                    "size": {"type": "integer", "format": "int32", "description": "How big."},
+                    "colour": {"type": "string", "enum": ["red", "blue"], "default": "red"},
+                    "note": {"type": "string", "nullable": true},
+                    "port": {"x-kubernetes-int-or-string": true},
+                    "extra": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+                    "tags": {"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "set"},
+                },
+            },
+            "status": {"type": "object", "properties": {"replicas": {"type": "integer"}}},
+        },
+    });
+    let published = kcp_schema::openapi::publish_v3(&kcp_schema::openapi::Resource {
+        group: "stable.example.com",
+        version: "v1",
+        kind: "Gauge",
+        list_kind: "GaugeList",
+        plural: "gauges",
+        schema: Some(&schema),
+        selectable_fields: &[],
+    });
+    let document = recorded("discovery-custom-resource");
+    let schemas = &exchange(&document, "openapi-v3")["body"]["components"]["schemas"];
+    assert_eq!(published.schema, schemas[&published.name]);
+    assert_eq!(published.list, schemas[&published.list_name]);
+}
+
+#[test]
+fn tables_of_custom_resources_show_what_the_api_server_shows() {
+    let tables = recorded("tables");
+    let table = &exchange(&tables, "crates")["body"];
+    let columns: Vec<Value> = table["columnDefinitions"].as_array().unwrap()[1..]
+        .iter()
+        .map(|column| {
+            let description = column["description"].as_str().unwrap();
+            let path = description.rsplit_once(": ").map_or(".spec.colour", |(_, path)| path);
+            json!({"name": column["name"], "type": column["type"], "jsonPath": path})
+        })
+        .collect();
+    let crate_crd = json!({"spec": {
+        "group": "stable.example.com", "scope": "Namespaced",
+        "names": {"plural": "crates", "kind": "Crate"},
+        "versions": [{"name": "v1", "served": true, "storage": true, "additionalPrinterColumns": columns}],
+    }});
+    let definition = crd::Definition::parse(&crate_crd, &Pool::new()).unwrap();
+    let full = json!({
+        "metadata": {"name": "full", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"size": 3, "colour": "red", "heavy": true, "weight": 1.5, "made": "2000-01-01T00:00:00Z",
+                 "parts": [{"name": "lid"}, {"name": "box"}]},
+    });
+    let row = table["rows"].as_array().unwrap().iter().find(|row| row["cells"][0] == "full").unwrap();
+    let now = kcp_apimachinery::time::parse("2026-06-01T00:00:00Z").unwrap();
+    let mut cells = kcp_schema::table::cells(&definition.versions[0], &full, now);
+    let mut theirs = row["cells"].as_array().unwrap()[1..].to_vec();
+    assert_eq!(cells.pop().unwrap(), "151d");
+    theirs.pop();
+    assert_eq!(cells, theirs);
+    let empty = kcp_schema::table::cells(&definition.versions[0], &json!({"metadata": {}}), now);
+    assert!(empty.iter().all(Value::is_null));
+}

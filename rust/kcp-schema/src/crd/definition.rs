@@ -217,6 +217,20 @@ impl Definition {
         self.version(name).filter(|version| version.served && self.established)
     }
 
+    /// Errors of the type header of an object sent to a version.
+    pub fn validate_type(&self, version: &Version, object: &Value) -> ErrorList {
+        let api_version =
+            if self.group.is_empty() { version.name.to_string() } else { format!("{}/{}", self.group, version.name) };
+        let mut errors = ErrorList::default();
+        for (key, wanted) in [("kind", &*self.names.kind), ("apiVersion", &api_version)] {
+            let given = text(object, key);
+            if given != wanted {
+                errors.push(fault::invalid_text(&key, given, &format!("must be {wanted}")));
+            }
+        }
+        errors
+    }
+
     /// The version objects are stored in.
     pub fn storage_version(&self) -> Option<&Version> {
         self.versions.iter().find(|version| version.storage)
