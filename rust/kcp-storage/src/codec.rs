@@ -31,10 +31,6 @@ impl Reader {
         self.0.is_empty()
     }
 
-    pub(crate) fn rest(self) -> Bytes {
-        self.0
-    }
-
     pub(crate) fn u8(&mut self) -> Option<u8> {
         self.0.try_get_u8().ok()
     }

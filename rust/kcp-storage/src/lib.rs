@@ -7,7 +7,9 @@
 
 pub mod backend;
 pub mod born;
+mod check;
 mod codec;
+pub mod embedded;
 pub mod error;
 pub mod event;
 pub mod hub;
@@ -22,6 +24,7 @@ pub use backend::{
     WatchQuery,
 };
 pub use born::{Birth, Piece, Template, TemplateId, TemplateObject};
+pub use embedded::{Embedded, OpenError, Options, Retention};
 pub use error::{CommitError, Error, WatchError};
 pub use event::{Event, EventKind};
 pub use hub::{Hub, HubStatistics};

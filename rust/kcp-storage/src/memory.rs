@@ -3,15 +3,16 @@
 //! Everything is written out: born objects are stored like others, the index is computed by walking all values, and
 //! the past is the present with changes undone.
 
+use crate::check;
 use crate::hub::{Hub, HubStatistics};
 use crate::watch::{History, Watch};
 use crate::{
-    At, Backend, Batch, BoxFuture, Change, CommitError, Committed, Error, Event, EventKind, Expect, IndexEntry, Item,
-    Key, KeyRange, ListQuery, Observer, Op, Page, Revision, Value, WatchError, WatchQuery,
+    At, Backend, Batch, BoxFuture, CommitError, Committed, Error, Event, EventKind, IndexEntry, Item, Key, KeyRange,
+    ListQuery, Observer, Page, Revision, WatchError, WatchQuery,
 };
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// A store that forgets everything when it is dropped.
 pub struct Memory {
@@ -90,49 +91,8 @@ impl State {
         if self.closed {
             return Err(CommitError::Unavailable("the store is closed".into()));
         }
-        for (index, guard) in batch.guards.iter().enumerate() {
-            if !meets(guard.expect, self.current.get(&guard.key)) {
-                return Err(CommitError::Guard { index });
-            }
-        }
-        let mut events: Vec<Arc<Event>> = Vec::new();
-        for (index, op) in batch.ops.iter().enumerate() {
-            let current = self.current.get(&op.key);
-            let conflict = |current: Option<&Item>| CommitError::Conflict { index, current: current.cloned() };
-            if !meets(op.expect, current) || events.iter().any(|event| event.key == op.key) {
-                return Err(conflict(current));
-            }
-            for (key, value) in born(op) {
-                if let Some(standing) = self.current.get(&key) {
-                    return Err(conflict(Some(standing)));
-                }
-                events.push(self.event(events.len(), key, Some(value), None));
-            }
-            match &op.change {
-                Change::Put(value) => {
-                    events.push(self.event(events.len(), op.key.clone(), Some(value.clone()), current));
-                }
-                Change::Bear(_, _) if current.is_some() => return Err(conflict(current)),
-                Change::Bear(value, _) => {
-                    events.push(self.event(events.len(), op.key.clone(), Some(value.clone()), None));
-                }
-                Change::Delete if current.is_none() => return Err(conflict(None)),
-                Change::Delete => events.push(self.event(events.len(), op.key.clone(), None, current)),
-            }
-        }
-        Ok(events)
-    }
-
-    fn event(&self, offset: usize, key: Key, value: Option<Value>, current: Option<&Item>) -> Arc<Event> {
-        let previous = current.map(|item| (item.revision, item.value.clone()));
-        let kind = match (&value, &previous) {
-            (None, _) => EventKind::Deleted,
-            (Some(_), None) => EventKind::Added,
-            (Some(_), Some(_)) => EventKind::Modified,
-        };
-        let value = value.or_else(|| previous.as_ref().map(|(_, value)| value.clone())).unwrap_or_default();
-        let revision = Revision::new(self.head.get() + 1 + offset as u64);
-        Arc::new(Event { revision, kind, key, value, previous, encoded: OnceLock::new() })
+        let steps = check::check(batch, self.head.get() + 1, &mut |key| Ok(self.current.get(key).cloned()))?;
+        Ok(check::events(&steps).cloned().collect())
     }
 
     fn apply(&mut self, event: &Arc<Event>) {
@@ -206,21 +166,6 @@ impl State {
         entries.truncate(limit);
         entries
     }
-}
-
-fn meets(expect: Expect, current: Option<&Item>) -> bool {
-    match expect {
-        Expect::Any => true,
-        Expect::Absent => current.is_none(),
-        Expect::At(revision) => current.is_some_and(|item| item.revision == revision),
-    }
-}
-
-fn born(op: &Op) -> Vec<(Key, Value)> {
-    let Change::Bear(_, birth) = &op.change else {
-        return Vec::new();
-    };
-    (0..birth.len()).map(|index| (birth.key(op.key.cluster(), index), birth.value(index))).collect()
 }
 
 impl History for Shared {

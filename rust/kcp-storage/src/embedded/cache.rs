@@ -1,0 +1,167 @@
+//! What is hot: objects and listed ranges, each bounded in bytes and never stale.
+
+use crate::{Event, EventKind, Item, Key, KeyRange, Scope};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const SHARDS: usize = 256;
+const CLOCKS: usize = 1 << 14;
+/// What an entry costs beside its bytes, roughly.
+const OVERHEAD: usize = 160;
+
+/// Current objects by key.
+///
+/// The writer records a change here after the engine has it and before readers may see it, so an entry can be newer
+/// than what a reader may see (it then asks its view) but never older. A reader's own insert counts only when no
+/// change of the key's shard is newer than the view the reader read from.
+pub(crate) struct ObjectCache {
+    items: Cache<Key, Item, ByBytes>,
+    /// Newest change per shard.
+    shards: Vec<Mutex<u64>>,
+    hasher: RandomState,
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<Key, Item> for ByBytes {
+    fn weight(&self, _: &Key, item: &Item) -> u64 {
+        cost(item) as u64
+    }
+}
+
+fn cost(item: &Item) -> usize {
+    OVERHEAD + item.key.as_bytes().len() + item.value.data.len()
+}
+
+impl ObjectCache {
+    pub(crate) fn new(bytes: u64) -> Self {
+        Self {
+            items: Cache::with_weighter(usize::try_from(bytes / 1_000).unwrap_or(0), bytes, ByBytes),
+            shards: (0..SHARDS).map(|_| Mutex::new(0)).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// The object, when it is here and not newer than `head`.
+    pub(crate) fn get(&self, key: &Key, head: u64) -> Option<Item> {
+        self.items.get(key).filter(|item| item.revision.get() <= head)
+    }
+
+    /// Offers what a view of `revision` shows.
+    pub(crate) fn offer(&self, item: &Item, revision: u64) {
+        let newest = self.shard(&item.key).lock();
+        if *newest <= revision {
+            self.items.insert(item.key.clone(), item.clone());
+        }
+    }
+
+    /// Records a change; its new value is kept when somebody wrote it, not when it was born.
+    pub(crate) fn change(&self, event: &Event, written: bool) {
+        let mut newest = self.shard(&event.key).lock();
+        *newest = event.revision.get();
+        if event.kind == EventKind::Deleted || !written {
+            self.items.remove(&event.key);
+        } else {
+            let item = Item { key: event.key.clone(), revision: event.revision, value: event.value.clone() };
+            self.items.insert(event.key.clone(), item);
+        }
+    }
+
+    fn shard(&self, key: &Key) -> &Mutex<u64> {
+        &self.shards[slot(&self.hasher, key, SHARDS)]
+    }
+}
+
+/// Recently listed pages of one cluster or namespace, each good until something in its cluster changes.
+pub(crate) struct ListCache {
+    pages: Cache<PageKey, Arc<CachedPage>, PageBytes>,
+    /// Newest change by hash of (resource, cluster). Two that share a place only cost a needless miss.
+    clocks: Vec<AtomicU64>,
+    hasher: RandomState,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct PageKey {
+    start: Bytes,
+    after: Option<Bytes>,
+    limit: Option<usize>,
+}
+
+pub(crate) struct CachedPage {
+    revision: u64,
+    pub items: Box<[Item]>,
+    pub more: bool,
+}
+
+impl CachedPage {
+    /// The state it was read from.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+}
+
+#[derive(Clone)]
+struct PageBytes;
+
+impl Weighter<PageKey, Arc<CachedPage>> for PageBytes {
+    fn weight(&self, _: &PageKey, page: &Arc<CachedPage>) -> u64 {
+        (OVERHEAD + page.items.iter().map(cost).sum::<usize>()) as u64
+    }
+}
+
+impl ListCache {
+    pub(crate) fn new(bytes: u64) -> Self {
+        Self {
+            pages: Cache::with_weighter(usize::try_from(bytes / 100_000).unwrap_or(0), bytes, PageBytes),
+            clocks: (0..CLOCKS).map(|_| AtomicU64::new(0)).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Whether pages of the range are kept, and under which key.
+    pub(crate) fn key(&self, range: &KeyRange, after: Option<&Bytes>, limit: Option<usize>) -> Option<PageKey> {
+        matches!(range.scope(), Scope::Cluster(..) | Scope::Namespace(..)).then(|| PageKey {
+            start: range.start.clone(),
+            after: after.cloned(),
+            limit,
+        })
+    }
+
+    /// A page that is still what any view of today shows.
+    pub(crate) fn get(&self, range: &KeyRange, key: &PageKey) -> Option<Arc<CachedPage>> {
+        let page = self.pages.get(key)?;
+        (self.clock(range)?.load(Ordering::Acquire) <= page.revision).then_some(page)
+    }
+
+    /// Keeps what a view of `revision` showed.
+    pub(crate) fn offer(&self, key: PageKey, revision: u64, items: &[Item], more: bool) {
+        let page = CachedPage { revision, items: items.into(), more };
+        self.pages.insert(key, Arc::new(page));
+    }
+
+    /// Records a change, before any view shows it.
+    pub(crate) fn change(&self, event: &Event) {
+        let place = slot(&self.hasher, (event.key.resource(), event.key.cluster()), CLOCKS);
+        self.clocks[place].store(event.revision.get(), Ordering::Release);
+    }
+
+    fn clock(&self, range: &KeyRange) -> Option<&AtomicU64> {
+        match range.scope() {
+            Scope::Cluster(resource, cluster) | Scope::Namespace(resource, cluster, _) => {
+                Some(&self.clocks[slot(&self.hasher, (resource.as_str(), cluster.as_str()), CLOCKS)])
+            }
+            Scope::Resource(_) | Scope::Object(_) => None,
+        }
+    }
+}
+
+fn slot(hasher: &RandomState, what: impl Hash, count: usize) -> usize {
+    usize::try_from(hasher.hash_one(what) % count as u64).unwrap_or(0)
+}
