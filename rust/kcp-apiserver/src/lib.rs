@@ -10,7 +10,9 @@ pub mod cluster;
 pub mod clusters;
 pub mod codec;
 pub mod discovery;
+pub mod documents;
 pub mod exchange;
+pub mod health;
 pub mod mounts;
 pub mod negotiate;
 pub mod openapi;
@@ -22,6 +24,7 @@ pub mod server;
 pub mod strategy;
 pub mod subresources;
 pub mod verbs;
+pub mod version;
 
 pub use body::{Body, BodyError, RequestBody};
 pub use exchange::{Cluster, Exchange, Peer, RequestInfo, Response, UserInfo};

@@ -6,7 +6,9 @@ use crate::body::RequestBody;
 use crate::chain::{CHAIN, Next, Run};
 use crate::clock::Clock;
 use crate::clusters::Clusters;
+use crate::documents::Documents;
 use crate::exchange::{Exchange, Peer, Response};
+use crate::health::Health;
 use crate::mounts::Bridge;
 use crate::registry::{BuiltIns, Registry};
 use crate::respond;
@@ -53,6 +55,10 @@ pub struct ApiServer {
     pub newest: tokio::sync::watch::Receiver<Revision>,
     /// Logical clusters known to exist.
     pub clusters: Clusters,
+    /// Documents of discovery and OpenAPI that were asked for.
+    pub documents: Documents,
+    /// What the health checks look at besides the store.
+    pub health: Health,
 }
 
 /// Tells waiting requests which revision was committed last.
@@ -84,6 +90,8 @@ impl ApiServer {
             bridge: config.bridge,
             external_address: config.external_address,
             root_ca: config.root_ca,
+            documents: Documents::default(),
+            health: Health::default(),
         })
     }
 

@@ -24,9 +24,7 @@ pub use target::Target;
 use crate::chain::{Next, StepResult};
 use crate::exchange::Exchange;
 use crate::paths;
-use crate::respond;
 use crate::server::ApiServer;
-use http::StatusCode;
 use kcp_apimachinery::status::Status;
 use kcp_storage::BoxFuture;
 use target::Miss;
@@ -40,7 +38,7 @@ pub fn serve<'a>(server: &'a ApiServer, exchange: &'a mut Exchange) -> BoxFuture
         let target = match Target::find(server, exchange).await {
             Ok(target) => target,
             Err(Miss::Refused(status)) => return Err(status),
-            Err(Miss::NoRoute) => return Ok(Next::Answer(no_route())),
+            Err(Miss::NoRoute) => return Ok(Next::Answer(paths::not_found())),
         };
         if let Some(text) = &target.served.deprecation {
             exchange.warnings.push(text.clone());
@@ -62,11 +60,6 @@ async fn dispatch(server: &ApiServer, exchange: &mut Exchange, target: &Target) 
         ("", "deletecollection") => delete_collection::serve(server, exchange, target).await,
         _ => Err(Status::method_not_allowed()),
     }
-}
-
-/// What a path that nobody serves answers.
-pub fn no_route() -> crate::Response {
-    respond::full(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "404 page not found\n")
 }
 
 /// A failed read as a `Status`.
