@@ -249,6 +249,11 @@ impl<'de> Visitor<'de> for Searching<'_> {
     }
 }
 
+/// Whether Go's decoder would take the bytes for one JSON document, however deep. Runs in one pass and constant stack.
+pub(crate) fn is_well_formed(bytes: &[u8]) -> bool {
+    crate::strict_syntax::complaint_within(bytes, usize::MAX).is_none()
+}
+
 /// Whether a document is nested no deeper than [`MAX_DEPTH`]. It needs at most that much stack.
 pub fn is_shallow(value: &Value) -> bool {
     depth_within(value, MAX_DEPTH).is_some()

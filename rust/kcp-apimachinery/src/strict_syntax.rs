@@ -4,12 +4,18 @@ use crate::strict::MAX_DEPTH;
 
 /// The first complaint; `None` when the document is well formed by Go's rules.
 pub(crate) fn complaint(bytes: &[u8]) -> Option<String> {
-    Scanner { bytes, at: 0 }.document().err()
+    complaint_within(bytes, MAX_DEPTH)
+}
+
+/// The first complaint, where objects and lists may be nested `depth` deep.
+pub(crate) fn complaint_within(bytes: &[u8], depth: usize) -> Option<String> {
+    Scanner { bytes, at: 0, depth }.document().err()
 }
 
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
+    depth: usize,
 }
 
 /// What the scanner is inside of.
@@ -79,7 +85,7 @@ impl Scanner<'_> {
 
     fn open(&self, stack: &mut Vec<Inside>, inside: Inside) -> Result<(), String> {
         stack.push(inside);
-        if stack.len() > MAX_DEPTH {
+        if stack.len() > self.depth {
             return Err(invalid(self.bytes[self.at - 1], "exceeded max depth"));
         }
         Ok(())

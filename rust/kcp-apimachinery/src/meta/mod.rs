@@ -1,11 +1,9 @@
-//! Metadata of an object: reading and writing its fields, checking them, and reading them from what a client sent.
+//! Metadata of an object: reading and writing its fields, and checking them.
 
-mod decode;
 mod validate;
 
 use serde_json::{Map, Value};
 
-pub use decode::{DecodeStyle, decode};
 pub use validate::{
     custom_resource_finalizer_warnings, validate_annotations, validate_core_finalizers, validate_field_manager,
     validate_labels, validate_managed_fields, validate_object_meta, validate_object_meta_update,

@@ -6,6 +6,7 @@ use json_patch::{
 };
 use serde_json::{Map, Value};
 
+use super::json_type;
 use crate::status::Status;
 use crate::{strict, text};
 
@@ -34,12 +35,12 @@ impl JsonPatch {
     /// 400 when the bytes are no JSON list of objects, 413 when there are more than [`MAX_OPERATIONS`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Status> {
         let bad = |e: String| Status::bad_request(format!("error decoding patch: {e}"));
-        let decoded = strict::decode_strict(bytes).map_err(bad)?;
+        let decoded = super::decode(bytes)?;
         let list = match decoded.value {
             Value::Array(list) => list,
             Value::Null => Vec::new(),
             other => {
-                let what = what(&other);
+                let what = json_type(&other);
                 return Err(bad(format!("json: cannot unmarshal {what} into Go value of type []handlers.jsonPatchOp")));
             }
         };
@@ -53,7 +54,7 @@ impl JsonPatch {
         let mut operations = Vec::with_capacity(list.len());
         for (i, item) in list.into_iter().enumerate() {
             let Value::Object(fields) = item else {
-                let what = what(&item);
+                let what = json_type(&item);
                 return Err(bad(format!("json: cannot unmarshal {what} into Go value of type handlers.jsonPatchOp")));
             };
             for unknown in fields.keys().filter(|k| !matches!(k.as_str(), "op" | "path" | "from" | "value")) {
@@ -164,17 +165,6 @@ fn encoded_len(value: &Value) -> usize {
     // Counting cannot fail.
     let _ = serde_json::to_writer(&mut counter, value);
     counter.0
-}
-
-fn what(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 #[cfg(test)]

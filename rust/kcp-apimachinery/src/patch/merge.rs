@@ -17,7 +17,7 @@ impl MergePatch {
     /// # Errors
     /// 400 when the bytes are no JSON object.
     pub fn parse(bytes: &[u8]) -> Result<Self, Status> {
-        let (patch, warnings) = super::parse_object(bytes, "error decoding patch: ")?;
+        let (patch, warnings) = super::decode_object(bytes, "error decoding patch: ")?;
         Ok(Self { patch, warnings })
     }
 
@@ -124,7 +124,7 @@ mod tests {
                 &b"[]"[..],
                 "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
             ),
-            (b"{", "error decoding patch: unexpected end of JSON input"),
+            (b"{", "invalid JSON patch"),
         ] {
             let status = MergePatch::parse(bytes).expect_err("no object");
             assert_eq!((status.code, status.message.as_str()), (400, want));

@@ -13,7 +13,7 @@ pub use merge::{MergePatch, merge_value};
 pub use strategic::{ListStrategy, StrategicPatch, StrategicSchema};
 
 use crate::status::Status;
-use crate::strict;
+use crate::strict::{self, Decoded};
 
 /// Applies a JSON patch. Returns the texts of strict decoding: unknown and repeated fields of its operations.
 ///
@@ -45,18 +45,41 @@ pub fn strategic(document: &mut Value, patch: &[u8], schema: &StrategicSchema) -
     Ok(patch.into_warnings())
 }
 
+/// Decodes a patch of any kind.
+fn decode(bytes: &[u8]) -> Result<Decoded, Status> {
+    strict::decode_strict(bytes).map_err(|error| {
+        // What Kubernetes cannot read either it refuses without saying why.
+        let ours = strict::is_well_formed(bytes);
+        Status::bad_request(if ours {
+            format!("error decoding patch: {error}")
+        } else {
+            "invalid JSON patch".to_owned()
+        })
+    })
+}
+
 /// A patch that has to be a JSON object, and the fields it repeats.
-fn parse_object(bytes: &[u8], prefix: &str) -> Result<(Map<String, Value>, Vec<String>), Status> {
-    let decoded = strict::decode_strict(bytes).map_err(|e| Status::bad_request(format!("{prefix}{e}")))?;
-    let what = match decoded.value {
-        Value::Object(map) => return Ok((map, decoded.duplicates)),
+fn decode_object(bytes: &[u8], prefix: &str) -> Result<(Map<String, Value>, Vec<String>), Status> {
+    let decoded = decode(bytes)?;
+    match decoded.value {
+        Value::Object(map) => Ok((map, decoded.duplicates)),
         // `null` leaves Go's map empty.
-        Value::Null => return Ok((Map::new(), decoded.duplicates)),
-        Value::Array(_) => "array",
-        Value::String(_) => "string",
-        Value::Number(_) => "number",
+        Value::Null => Ok((Map::new(), decoded.duplicates)),
+        other => Err(Status::bad_request(format!(
+            "{prefix}json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+            json_type(&other)
+        ))),
+    }
+}
+
+/// What Go's decoder calls a JSON value.
+fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
         Value::Bool(_) => "bool",
-    };
-    let error = format!("json: cannot unmarshal {what} into Go value of type map[string]interface {{}}");
-    Err(Status::bad_request(format!("{prefix}{error}")))
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
 }

@@ -112,7 +112,7 @@ impl StrategicPatch {
     /// # Errors
     /// 400 when the bytes are no JSON object.
     pub fn parse(bytes: &[u8]) -> Result<Self, Status> {
-        let (patch, warnings) = super::parse_object(bytes, "")?;
+        let (patch, warnings) = super::decode_object(bytes, "")?;
         Ok(Self { patch, warnings })
     }
 

@@ -76,6 +76,22 @@ impl Selector {
         }
     }
 
+    /// Checks that only `metadata.name` and `metadata.namespace` are asked for: the rule of kinds that support no field
+    /// of their own.
+    ///
+    /// # Errors
+    /// Kubernetes' words for the first other field.
+    pub fn validate_metadata_only(&self) -> Result<(), String> {
+        let other = |r: &&Requirement| !matches!(r.field.as_str(), "metadata.name" | "metadata.namespace");
+        match self.requirements.iter().find(other) {
+            Some(r) => Err(format!(
+                "{} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+                crate::text::quote(&r.field)
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// The requirements.
     pub fn requirements(&self) -> &[Requirement] {
         &self.requirements
