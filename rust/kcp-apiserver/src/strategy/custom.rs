@@ -6,7 +6,7 @@ use crate::strategy::{Admission, Part, Strategy};
 use kcp_apimachinery::GroupResource;
 use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::status::Status;
-use kcp_schema::Malformed;
+use kcp_schema::{Malformed, table};
 use kcp_schema::crd::{Definition, Version};
 use kcp_storage::BoxFuture;
 use serde_json::{Map, Value};
@@ -128,11 +128,7 @@ impl Strategy for Custom {
 
     fn cells(&self, object: &Value, now: jiff::Timestamp) -> Vec<Value> {
         let name = object["metadata"]["name"].clone();
-        let _ = now;
-        let columns = self.version().columns.iter();
-        let cells =
-            columns.map(|column| column.path.as_ref().and_then(|path| path.first(object)).cloned().unwrap_or_default());
-        std::iter::once(name).chain(cells).collect()
+        std::iter::once(name).chain(table::cells(self.version(), object, now.as_second())).collect()
     }
 }
 
