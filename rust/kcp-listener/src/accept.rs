@@ -2,7 +2,7 @@
 
 use crate::connection::{Shared, serve};
 use crate::{Handler, Settings, os};
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +28,23 @@ pub struct Drained {
     pub cut: usize,
 }
 
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// Takes an address and listens on it; port 0 picks a free one.
+///
+/// # Errors
+/// The address is taken, forbidden, or not this machine's.
+pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // A restart must not wait until the connections of the run before have left the kernel's tables.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
 /// A listening socket with its connections, served on the runtime it was opened on.
 pub struct Listener {
     address: SocketAddr,
@@ -37,12 +54,12 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds, listens and serves until [`Listener::drain`] or drop.
+    /// Serves until [`Listener::drain`] or drop. Has to be called on a runtime.
     ///
     /// # Errors
-    /// The address is taken, forbidden, or not this machine's.
-    pub async fn open<H: Handler>(settings: Settings, handler: Arc<H>) -> io::Result<Self> {
-        let socket = TcpListener::bind(settings.address).await?;
+    /// The operating system's, when the socket is no listening one.
+    pub fn open<H: Handler>(settings: Settings, handler: Arc<H>) -> io::Result<Self> {
+        let socket = TcpListener::from_std(settings.socket)?;
         let address = socket.local_addr()?;
         let (drain, ordered) = watch::channel(None);
         let (count, connections) = watch::channel(0);

@@ -13,7 +13,7 @@ mod connection;
 pub mod os;
 pub mod tls;
 
-pub use accept::{Drained, Listener};
+pub use accept::{Drained, Listener, bind};
 pub use body::BodyTimedOut;
 pub use tls::{Tls, TlsError};
 
@@ -78,8 +78,8 @@ impl Default for Limits {
 
 /// What a listener is made of.
 pub struct Settings {
-    /// Where to listen; port 0 picks a free one.
-    pub address: std::net::SocketAddr,
+    /// A socket that listens already, from [`bind`]: until the listener opens, clients wait in its backlog.
+    pub socket: std::net::TcpListener,
     /// Certificates.
     pub tls: Tls,
     /// Time-outs and sizes.

@@ -126,10 +126,6 @@ async fn a_drain_cuts_what_does_not_end_in_time() {
 #[tokio::test]
 async fn a_taken_port_is_an_error() {
     let running = start(Limits::default(), None).await;
-    let tls = running.authority.issue(ExtendedKeyUsagePurpose::ServerAuth);
-    let tls = kcp_listener::Tls::new(tls.chain.as_bytes(), tls.key.as_bytes(), None).unwrap();
-    let settings = kcp_listener::Settings { address: running.address, tls, limits: Limits::default() };
-    let handler = std::sync::Arc::new(support::Script::default());
-    let error = kcp_listener::Listener::open(settings, handler).await.err().unwrap();
+    let error = kcp_listener::bind(running.address).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
 }

@@ -1,1 +1,32 @@
-//! kcp-py.
+//! The boundary to Python, `kcp._core`: bytes, strings and integers go down; small frozen objects come up.
+//!
+//! The reference page is `python/kcp/_core.pyi`. A method converts, leaves the interpreter, calls and converts back;
+//! what deserves a test of its own lives in another crate. Rust keeps no Python object and its threads never run
+//! Python: they push events ([`join`]) that one event loop drains.
+
+mod bridge;
+mod calls;
+mod certificates;
+mod events;
+mod join;
+mod log;
+mod server;
+mod work;
+
+use pyo3::prelude::*;
+
+pyo3::create_exception!(kcp._core, StoreError, pyo3::exceptions::PyException, "The store cannot be opened.");
+
+#[pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use super::StoreError;
+    #[pymodule_export]
+    use super::certificates::{certificate_covers, make_authority, make_key, make_serving_certificate};
+    #[pymodule_export]
+    use super::events::{Answered, Gone, Keys, Readable, Request, Work, Writable};
+    #[pymodule_export]
+    use super::log::log_to_stderr;
+    #[pymodule_export]
+    use super::server::Server;
+}

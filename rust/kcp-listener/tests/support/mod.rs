@@ -119,8 +119,9 @@ pub async fn start(limits: Limits, client_ca: Option<&Authority>) -> Running {
     let serving = authority.issue(ExtendedKeyUsagePurpose::ServerAuth);
     let client_ca = client_ca.map(Authority::pem);
     let tls = Tls::new(serving.chain.as_bytes(), serving.key.as_bytes(), client_ca.as_deref().map(str::as_bytes));
-    let settings = Settings { address: ([127, 0, 0, 1], 0).into(), tls: tls.unwrap(), limits };
-    let listener = Listener::open(settings, Arc::new(Script::default())).await.unwrap();
+    let socket = kcp_listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let settings = Settings { socket, tls: tls.unwrap(), limits };
+    let listener = Listener::open(settings, Arc::new(Script::default())).unwrap();
     Running { address: listener.address(), listener, authority }
 }
 

@@ -1,0 +1,371 @@
+//! A server as Python holds it: store, API server, listener and runtime, and the queue that joins them to one loop.
+
+use crate::bridge::{Application, ApplicationBridge, ReplyError};
+use crate::calls::{Call, Calls, whole};
+use crate::events::{Answered, to_python};
+use crate::join::{Event, Join, Read, WriteError};
+use crate::work::WorkWatch;
+use crate::{StoreError, events};
+use bytes::Bytes;
+use kcp_apiserver::authn::Authentication;
+use kcp_apiserver::clock::SystemClock;
+use kcp_apiserver::mounts::Bridge;
+use kcp_apiserver::registry::BuiltIns;
+use kcp_apiserver::{ApiServer, Config, UserInfo};
+use kcp_listener::{Limits, Listener, Settings, Tls};
+use kcp_storage::memory::Memory;
+use kcp_storage::{Backend, Observer};
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyBrokenPipeError, PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// How long threads that are still at work get when the runtime ends.
+const RUNTIME_END: Duration = Duration::from_secs(2);
+
+/// A name, a uid, groups.
+type User = (String, String, Vec<String>);
+
+/// What is there until `close`.
+struct Running {
+    runtime: Runtime,
+    api: Arc<ApiServer>,
+    socket: Socket,
+}
+
+enum Socket {
+    None,
+    /// Bound; clients wait in the backlog.
+    Bound(TcpListener, Tls),
+    Listening(Listener),
+}
+
+/// See `_core.pyi`.
+#[pyclass(frozen, module = "kcp._core")]
+pub struct Server {
+    join: Arc<Join>,
+    application: Arc<Application>,
+    calls: Arc<Calls>,
+    work: Arc<WorkWatch>,
+    address: Option<(String, u16)>,
+    descriptor: Option<i32>,
+    running: Mutex<Option<Running>>,
+}
+
+#[pymethods]
+impl Server {
+    #[new]
+    #[pyo3(signature = (
+        *, resources, store=None, fsync=true, listen=None, certificate=b"", key=b"", client_ca=None,
+        external_host=None, root_ca="", service_account_key="", tokens=Vec::new(), bridge=false, workers=0
+    ))]
+    #[allow(clippy::too_many_arguments)] // keyword-only in Python, where it is called
+    fn new(
+        py: Python<'_>,
+        resources: &[u8],
+        store: Option<String>,
+        fsync: bool,
+        listen: Option<(String, u16)>,
+        certificate: &[u8],
+        key: &[u8],
+        client_ca: Option<&[u8]>,
+        external_host: Option<String>,
+        root_ca: &str,
+        service_account_key: &str,
+        tokens: Vec<(String, User)>,
+        bridge: bool,
+        workers: usize,
+    ) -> PyResult<Self> {
+        let built_ins = BuiltIns::parse(resources).map_err(PyValueError::new_err)?;
+        let socket = match &listen {
+            Some((host, port)) => {
+                let tls = Tls::new(certificate, key, client_ca)
+                    .map_err(|error| PyValueError::new_err(error.to_string()))?;
+                Socket::Bound(bind(host, *port)?, tls)
+            }
+            None => Socket::None,
+        };
+        let (address, descriptor) = match &socket {
+            Socket::Bound(socket, _) => {
+                let bound = socket.local_addr()?;
+                (Some((bound.ip().to_string(), bound.port())), Some(socket.as_raw_fd()))
+            }
+            Socket::None | Socket::Listening(_) => (None, None),
+        };
+        let runtime = runtime(workers)?;
+        let backend = py.detach(|| open_store(&runtime, store.as_deref(), fsync)).map_err(StoreError::new_err)?;
+        let join = Join::new()?;
+        let application = Application::new(Arc::clone(&join));
+        let work = WorkWatch::new(Arc::clone(&join));
+        backend.observe(Arc::clone(&work) as Arc<dyn Observer>);
+        let host = external_host.or_else(|| address.as_ref().map(|(host, _)| host.clone())).unwrap_or_default();
+        let api = ApiServer::new(Config {
+            store: backend,
+            clock: Arc::new(SystemClock),
+            built_ins,
+            authentication: authentication(tokens, service_account_key)?,
+            bridge: bridge.then(|| Arc::new(ApplicationBridge(Arc::clone(&application))) as Arc<dyn Bridge>),
+            external_address: host_port(&host, address.as_ref().map_or(0, |(_, port)| *port)),
+            root_ca: root_ca.to_owned(),
+        });
+        Ok(Self {
+            calls: Calls::new(Arc::clone(&join)),
+            join,
+            application,
+            work,
+            address,
+            descriptor,
+            running: Mutex::new(Some(Running { runtime, api, socket })),
+        })
+    }
+
+    #[getter]
+    fn address(&self) -> Option<(String, u16)> {
+        self.address.clone()
+    }
+
+    #[getter]
+    fn listening_descriptor(&self) -> Option<i32> {
+        self.descriptor
+    }
+
+    fn fileno(&self) -> i32 {
+        self.join.descriptor()
+    }
+
+    fn listen(&self) -> PyResult<()> {
+        let mut running = self.running.lock();
+        let running = running.as_mut().ok_or_else(closed)?;
+        running.socket = match std::mem::replace(&mut running.socket, Socket::None) {
+            Socket::Bound(socket, tls) => {
+                // Many clients are many files. Where the limit cannot be raised, the one in force holds.
+                let _ = kcp_listener::os::raise_open_files();
+                let settings = Settings { socket, tls, limits: Limits::default() };
+                let _context = running.runtime.enter();
+                Socket::Listening(Listener::open(settings, Arc::clone(&running.api))?)
+            }
+            other => other,
+        };
+        Ok(())
+    }
+
+    #[pyo3(signature = (limit=256))]
+    fn drain_events(&self, py: Python<'_>, limit: usize) -> PyResult<Vec<Py<PyAny>>> {
+        self.join.drain(limit).into_iter().map(|event| to_python(py, event)).collect()
+    }
+
+    // In-process calls.
+
+    #[pyo3(signature = (method, target, *, headers=Vec::new(), body=b"", user=None))]
+    fn call(
+        &self,
+        method: String,
+        target: String,
+        headers: Vec<(Vec<u8>, Vec<u8>)>,
+        body: &[u8],
+        user: Option<User>,
+    ) -> PyResult<u64> {
+        let (request, peer) = call(method, target, headers, body, user)?;
+        let running = self.running.lock();
+        let running = running.as_ref().ok_or_else(closed)?;
+        Ok(self.calls.begin(running.runtime.handle(), Arc::clone(&running.api), request, peer))
+    }
+
+    #[pyo3(signature = (method, target, *, headers=Vec::new(), body=b"", user=None))]
+    fn call_blocking(
+        &self,
+        py: Python<'_>,
+        method: String,
+        target: String,
+        headers: Vec<(Vec<u8>, Vec<u8>)>,
+        body: &[u8],
+        user: Option<User>,
+    ) -> PyResult<Answered> {
+        let (request, peer) = call(method, target, headers, body, user)?;
+        let (handle, api) = {
+            let running = self.running.lock();
+            let running = running.as_ref().ok_or_else(closed)?;
+            (running.runtime.handle().clone(), Arc::clone(&running.api))
+        };
+        let answer = py.detach(|| handle.block_on(whole(api, request, peer)));
+        Ok(Answered::new(py, 0, answer.map_err(PyBrokenPipeError::new_err)?))
+    }
+
+    fn read_answer<'py>(&self, py: Python<'py>, id: u64) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        piece(py, self.calls.read(id))
+    }
+
+    fn forget_call(&self, id: u64) {
+        self.calls.forget(id);
+    }
+
+    // Bridged requests.
+
+    fn read_body<'py>(&self, py: Python<'py>, id: u64) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        piece(py, self.application.read(id))
+    }
+
+    fn reply(
+        &self,
+        id: u64,
+        status: u16,
+        headers: Vec<(Vec<u8>, Vec<u8>)>,
+        first: &[u8],
+        more: bool,
+    ) -> PyResult<bool> {
+        match self.application.reply(id, status, headers, first, more) {
+            Ok(()) => Ok(true),
+            Err(ReplyError::Gone) => Ok(false),
+            Err(ReplyError::Invalid(text)) => Err(PyValueError::new_err(text)),
+        }
+    }
+
+    fn write_body(&self, id: u64, data: &[u8]) -> PyResult<bool> {
+        match self.application.write(id, data) {
+            Ok(()) => Ok(true),
+            Err(WriteError::Full) => Ok(false),
+            Err(WriteError::Gone) => Err(PyBrokenPipeError::new_err("the client has gone")),
+        }
+    }
+
+    #[pyo3(signature = (id, *, broken=false))]
+    fn finish(&self, id: u64, broken: bool) {
+        self.application.finish(id, broken);
+    }
+
+    // Unfinished work.
+
+    fn want_work(&self, kind: &str) {
+        self.work.want(kind);
+    }
+
+    fn take_work(&self, kind: &str, limit: usize) -> PyResult<u64> {
+        let running = self.running.lock();
+        let running = running.as_ref().ok_or_else(closed)?;
+        self.work.looking(kind);
+        let (id, term) = (self.join.next_id(), WorkWatch::term(kind));
+        let (join, store) = (Arc::clone(&self.join), Arc::clone(&running.api.store));
+        running.runtime.spawn(async move {
+            let found = store.index(&term, None, limit).await;
+            let keys = found
+                .map(|entries| entries.into_iter().filter(|entry| entry.term == term).map(|entry| entry.key).collect())
+                .map_err(|error| error.to_string());
+            join.push(Event::Keys(id, keys));
+        });
+        Ok(id)
+    }
+
+    // The end.
+
+    fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let numbers = PyDict::new(py);
+        numbers.set_item("events_waiting", self.join.waiting())?;
+        numbers.set_item("requests_bridged", self.application.in_flight())?;
+        numbers.set_item("calls", self.calls.in_flight())?;
+        let running = self.running.lock();
+        let connections = match running.as_ref().map(|running| &running.socket) {
+            Some(Socket::Listening(listener)) => listener.connections(),
+            _ => 0,
+        };
+        numbers.set_item("connections", connections)?;
+        Ok(numbers)
+    }
+
+    fn drain(&self, py: Python<'_>, seconds: f64) -> PyResult<usize> {
+        let limit = Duration::try_from_secs_f64(seconds).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let (handle, socket, store) = {
+            let mut running = self.running.lock();
+            let Some(running) = running.as_mut() else { return Ok(0) };
+            let socket = std::mem::replace(&mut running.socket, Socket::None);
+            (running.runtime.handle().clone(), socket, Arc::clone(&running.api.store))
+        };
+        Ok(py.detach(|| {
+            store.end_watches();
+            match socket {
+                Socket::Listening(listener) => handle.block_on(listener.drain(limit)).cut,
+                Socket::None | Socket::Bound(..) => 0,
+            }
+        }))
+    }
+
+    fn close(&self, py: Python<'_>) {
+        let Some(running) = self.running.lock().take() else { return };
+        py.detach(|| {
+            self.application.close();
+            running.runtime.block_on(running.api.store.close());
+            drop(running.socket);
+            drop(running.api);
+            running.runtime.shutdown_timeout(RUNTIME_END);
+        });
+    }
+
+    fn forget_after_fork(&self) {
+        // The child has none of the runtime's threads: joining them would wait for ever. The parent may have held
+        // the lock at the fork; then the server is unreachable and is forgotten as it is.
+        if let Some(mut running) = self.running.try_lock() {
+            std::mem::forget(running.take());
+        }
+    }
+}
+
+fn runtime(workers: usize) -> PyResult<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    // Two at least: one has no slack for long work. More than four gained nothing where it was measured.
+    let workers = if workers == 0 { cores.clamp(2, 4) } else { workers };
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    Ok(builder.worker_threads(workers).thread_name("kcp-core").enable_all().build()?)
+}
+
+fn open_store(_runtime: &Runtime, store: Option<&str>, _fsync: bool) -> Result<Arc<dyn Backend>, String> {
+    match store {
+        None => Ok(Arc::new(Memory::default())),
+        Some(_) => Ok(Arc::new(Memory::default())),
+    }
+}
+
+fn authentication(_tokens: Vec<(String, User)>, _service_account_key: &str) -> PyResult<Authentication> {
+    Ok(Authentication::default())
+}
+
+fn bind(host: &str, port: u16) -> PyResult<TcpListener> {
+    let ip = host.parse().map_err(|_| PyValueError::new_err(format!("{host:?} is no IP address")))?;
+    kcp_listener::bind(SocketAddr::new(ip, port)).map_err(|error| match error.raw_os_error() {
+        Some(number) => PyOSError::new_err((number, error.to_string())),
+        None => error.into(),
+    })
+}
+
+fn host_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+fn call(
+    method: String,
+    target: String,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    body: &[u8],
+    user: Option<User>,
+) -> PyResult<(http::Request<kcp_apiserver::RequestBody>, kcp_apiserver::Peer)> {
+    let user = user.map(|(name, uid, groups)| UserInfo { name, uid, groups, ..UserInfo::default() });
+    let call = Call { method, target, headers, body: Bytes::copy_from_slice(body), user };
+    call.into_request().map_err(PyValueError::new_err)
+}
+
+/// A piece of a body: empty at its end, `None` when there is none yet.
+fn piece(py: Python<'_>, read: Read) -> PyResult<Option<Bound<'_, PyBytes>>> {
+    match read {
+        Read::Data(data) => Ok(Some(PyBytes::new(py, &data))),
+        Read::End => Ok(Some(PyBytes::new(py, b""))),
+        Read::Wait => Ok(None),
+        Read::Broken => Err(PyBrokenPipeError::new_err("the other side broke off")),
+    }
+}
+
+fn closed() -> PyErr {
+    PyRuntimeError::new_err("the server is closed")
+}
