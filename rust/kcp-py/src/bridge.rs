@@ -142,7 +142,9 @@ impl Bridge for ApplicationBridge {
         exchange.path == "/"
             && matches!(exchange.parts.method, Method::GET | Method::HEAD)
             && exchange.headers().get_all(ACCEPT).iter().any(|value| {
-                value.to_str().is_ok_and(|text| text.split(',').any(|range| range.trim_start().starts_with("text/html")))
+                value
+                    .to_str()
+                    .is_ok_and(|text| text.split(',').any(|range| range.trim_start().starts_with("text/html")))
             })
     }
 
@@ -298,10 +300,7 @@ impl HttpBody for ReplyStream {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = ready!(self.pieces.poll_recv(cx));
         let bridged = &self.guard.bridged;
         match polled {

@@ -113,11 +113,7 @@ impl Calls {
 }
 
 /// A whole answer, read to its end.
-pub async fn whole(
-    server: Arc<ApiServer>,
-    request: http::Request<RequestBody>,
-    peer: Peer,
-) -> Result<Answer, String> {
+pub async fn whole(server: Arc<ApiServer>, request: http::Request<RequestBody>, peer: Peer) -> Result<Answer, String> {
     let handled = tokio::spawn(async move { server.handle(request, peer).await });
     let _cancel = CancelOnDrop(handled.abort_handle());
     let (parts, body) = handled.await.unwrap_or_else(|_| panicked()).into_parts();

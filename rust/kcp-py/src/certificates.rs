@@ -31,15 +31,14 @@ fn authority(common_name: &str) -> CertificateParams {
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages =
-        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     limit(&mut params, AUTHORITY_YEARS);
     params
 }
 
 /// Sets the dates: from yesterday, so that a client whose clock is a little behind accepts the certificate.
 fn limit(params: &mut CertificateParams, years: i32) {
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date();
     let from = today.yesterday().unwrap_or(today);
     let month = u8::try_from(from.month()).unwrap_or(1);
     // The 29th of February has no counterpart in most years.
@@ -113,13 +112,15 @@ fn covers(pem: &[u8], names: &[String]) -> Option<bool> {
         .iter()
         .filter_map(|name| match name {
             GeneralName::DNSName(name) => Some((*name).to_owned()),
-            GeneralName::IPAddress(&[a, b, c, d]) => Some(std::net::Ipv4Addr::new(a, b, c, d).to_string()),
-            GeneralName::IPAddress(bytes) => {
-                let bytes: [u8; 16] = (*bytes).try_into().ok()?;
-                Some(std::net::Ipv6Addr::from(bytes).to_string())
-            }
+            GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
             _ => None,
         })
         .collect();
     Some(from <= now && now < from.midpoint(until) && names.iter().all(|name| held.contains(name)))
+}
+
+fn address(bytes: &[u8]) -> Option<std::net::IpAddr> {
+    let four = <[u8; 4]>::try_from(bytes).map(Into::into);
+    let sixteen = <[u8; 16]>::try_from(bytes).map(Into::into);
+    four.or(sixteen).ok()
 }

@@ -1,11 +1,11 @@
 //! A server as Python holds it: store, API server, listener and runtime, and the queue that joins them to one loop.
 
+use crate::StoreError;
 use crate::bridge::{Application, ApplicationBridge, ReplyError};
 use crate::calls::{Call, Calls, whole};
 use crate::events::{Answered, to_python};
 use crate::join::{Event, Join, Read, WriteError};
 use crate::work::WorkWatch;
-use crate::{StoreError, events};
 use bytes::Bytes;
 use kcp_apiserver::authn::Authentication;
 use kcp_apiserver::clock::SystemClock;
@@ -61,8 +61,8 @@ pub struct Server {
 impl Server {
     #[new]
     #[pyo3(signature = (
-        *, resources, store=None, fsync=true, listen=None, certificate=b"", key=b"", client_ca=None,
-        external_host=None, root_ca="", service_account_key="", tokens=Vec::new(), bridge=false, workers=0
+        *, resources, store, fsync, listen, certificate, key, client_ca, external_host, root_ca,
+        service_account_key, tokens, bridge, workers
     ))]
     #[allow(clippy::too_many_arguments)] // keyword-only in Python, where it is called
     fn new(
@@ -84,8 +84,8 @@ impl Server {
         let built_ins = BuiltIns::parse(resources).map_err(PyValueError::new_err)?;
         let socket = match &listen {
             Some((host, port)) => {
-                let tls = Tls::new(certificate, key, client_ca)
-                    .map_err(|error| PyValueError::new_err(error.to_string()))?;
+                let tls =
+                    Tls::new(certificate, key, client_ca).map_err(|error| PyValueError::new_err(error.to_string()))?;
                 Socket::Bound(bind(host, *port)?, tls)
             }
             None => Socket::None,
@@ -161,7 +161,7 @@ impl Server {
 
     // In-process calls.
 
-    #[pyo3(signature = (method, target, *, headers=Vec::new(), body=b"", user=None))]
+    #[pyo3(signature = (method, target, headers, body, user))]
     fn call(
         &self,
         method: String,
@@ -176,7 +176,7 @@ impl Server {
         Ok(self.calls.begin(running.runtime.handle(), Arc::clone(&running.api), request, peer))
     }
 
-    #[pyo3(signature = (method, target, *, headers=Vec::new(), body=b"", user=None))]
+    #[pyo3(signature = (method, target, headers, body, user))]
     fn call_blocking(
         &self,
         py: Python<'_>,
