@@ -1,7 +1,201 @@
-//! stub
+//! What exists because something else does: the objects a logical cluster is born with, and those of every namespace.
+//!
+//! Both are the same few objects. A cluster's are a birth template, pure data that the store keeps once and derives for
+//! each cluster; a later namespace's are written in the commit that creates it.
+
+use crate::clusters;
+use crate::codec;
 use crate::server::ApiServer;
-use kcp_storage::Op;
-/// stub
-pub fn ops(_s: &ApiServer, _c: &str) -> Vec<Op> {
-    Vec::new()
+use crate::strategy::namespaces::{NAME_LABEL, NAMESPACES};
+use bytes::Bytes;
+use kcp_apimachinery::{Status, time};
+use kcp_storage::{Batch, Birth, Change, Error, Expect, Guard, Key, Op, Piece, Template, TemplateObject, Value as Stored};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The namespace every logical cluster has from birth.
+pub const DEFAULT_NAMESPACE: &str = "default";
+
+/// The service account every namespace has.
+pub const DEFAULT_SERVICE_ACCOUNT: &str = "default";
+
+/// The config map every namespace has: which authority signed the server's certificate.
+pub const ROOT_CA: &str = "kube-root-ca.crt";
+
+const SERVICE_ACCOUNTS: &str = "serviceaccounts";
+const CONFIG_MAPS: &str = "configmaps";
+
+/// One object, with what differs from one birth to the next.
+struct Blueprint {
+    resource: &'static str,
+    namespace: String,
+    name: String,
+    object: Value,
+}
+
+/// The changes that bring a logical cluster into being: its row, and with it what it is born with.
+pub fn ops(server: &ApiServer, cluster: &str) -> Vec<Op> {
+    let now = now(server);
+    let row_object = json!({
+        "metadata": {"name": "cluster", "uid": uid(), "creationTimestamp": now},
+        "spec": {},
+        "status": {"phase": "Ready"},
+    });
+    vec![Op::bear(clusters::row(cluster), stored(&row_object), birth(server, cluster, &now))]
+}
+
+/// Whether a namespace that is not there yet comes with the first write into its cluster.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn will_bear_namespace(server: &ApiServer, cluster: &str, namespace: &str) -> Result<bool, Status> {
+    if namespace != DEFAULT_NAMESPACE || is_bare(cluster) {
+        return Ok(false);
+    }
+    let found = server.store.get(&clusters::row(cluster)).await.map_err(|error| unreadable(&error))?;
+    Ok(found.is_none())
+}
+
+/// The changes that go along with a new namespace.
+pub fn namespace_content(server: &ApiServer, cluster: &str, namespace: &str) -> Vec<Op> {
+    let now = now(server);
+    content(server, namespace).into_iter().map(|blueprint| written(cluster, blueprint, &now)).collect()
+}
+
+/// What has to be committed after the object at `key` was removed, because every namespace has such an object; `None`
+/// for all others and for namespaces that are going themselves.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn replacement(server: &ApiServer, key: &Key) -> Result<Option<Batch>, Status> {
+    let Some(blueprint) =
+        content(server, key.namespace()).into_iter().find(|b| b.resource == key.resource() && b.name == key.name())
+    else {
+        return Ok(None);
+    };
+    let namespace = Key::new(NAMESPACES, key.cluster(), "", key.namespace());
+    let Some(item) = server.store.get(&namespace).await.map_err(|error| unreadable(&error))? else { return Ok(None) };
+    if crate::strategy::namespaces::is_terminating(&item)? {
+        return Ok(None);
+    }
+    let op = Op { expect: Expect::Absent, ..written(key.cluster(), blueprint, &now(server)) };
+    let guard = Guard { key: namespace, expect: Expect::At(item.revision) };
+    Ok(Some(Batch { ops: vec![op], guards: vec![guard] }))
+}
+
+/// What the root CA config map says, whatever somebody writes into it.
+pub fn root_ca_data(server: &ApiServer) -> Value {
+    json!({"ca.crt": server.root_ca})
+}
+
+/// Clusters of the system hold what is put there and nothing else.
+fn is_bare(cluster: &str) -> bool {
+    cluster.starts_with("system:")
+}
+
+fn birth(server: &ApiServer, cluster: &str, now: &str) -> Birth {
+    let mut blueprints = Vec::new();
+    if !is_bare(cluster) {
+        blueprints.push(Blueprint {
+            resource: NAMESPACES,
+            namespace: String::new(),
+            name: DEFAULT_NAMESPACE.to_owned(),
+            object: json!({
+                "metadata": {"labels": {NAME_LABEL: DEFAULT_NAMESPACE}},
+                "spec": {"finalizers": ["kubernetes"]},
+                "status": {"phase": "Active"},
+            }),
+        });
+        blueprints.extend(content(server, DEFAULT_NAMESPACE));
+    }
+    let mut slots = vec![Bytes::from(now.to_owned())];
+    slots.extend(blueprints.iter().map(|_| Bytes::from(uid())));
+    let objects = blueprints.into_iter().enumerate().map(|(index, blueprint)| template(blueprint, index + 1)).collect();
+    Birth { template: Arc::new(Template::new(objects)), slots }
+}
+
+/// What every namespace holds.
+fn content(server: &ApiServer, namespace: &str) -> [Blueprint; 2] {
+    let description = "The certificate authority of this server, for use by workloads that talk to it.";
+    [
+        Blueprint {
+            resource: SERVICE_ACCOUNTS,
+            namespace: namespace.to_owned(),
+            name: DEFAULT_SERVICE_ACCOUNT.to_owned(),
+            object: json!({"metadata": {}}),
+        },
+        Blueprint {
+            resource: CONFIG_MAPS,
+            namespace: namespace.to_owned(),
+            name: ROOT_CA.to_owned(),
+            object: json!({
+                "metadata": {"annotations": {"kubernetes.io/description": description}},
+                "data": root_ca_data(server),
+            }),
+        },
+    ]
+}
+
+/// The object of a blueprint with its system fields.
+fn finished(blueprint: &Blueprint, uid: &str, now: &str) -> Value {
+    let mut object = blueprint.object.clone();
+    let meta = &mut object["metadata"];
+    meta["name"] = blueprint.name.as_str().into();
+    if !blueprint.namespace.is_empty() {
+        meta["namespace"] = blueprint.namespace.as_str().into();
+    }
+    meta["uid"] = uid.into();
+    meta["creationTimestamp"] = now.into();
+    object
+}
+
+fn written(cluster: &str, blueprint: Blueprint, now: &str) -> Op {
+    let object = finished(&blueprint, &uid(), now);
+    let key = Key::new(blueprint.resource, cluster, &blueprint.namespace, &blueprint.name);
+    Op { key, expect: Expect::Any, change: Change::Put(stored(&object)) }
+}
+
+/// A template object whose time is slot 0 and whose uid is slot `uid_slot`.
+fn template(blueprint: Blueprint, uid_slot: usize) -> TemplateObject {
+    // Control characters are escaped in JSON, so these marks stand nowhere else in what the object encodes to.
+    const TIME: &str = "\u{1}";
+    const UID: &str = "\u{2}";
+    let encoded = codec::encode(&finished(&blueprint, UID, TIME), 0);
+    let marks = [(&br"\u0001"[..], 0), (&br"\u0002"[..], u32::try_from(uid_slot).unwrap_or(u32::MAX))];
+    let mut pieces = Vec::new();
+    let mut rest = encoded.as_slice();
+    loop {
+        let next = marks.iter().filter_map(|(mark, slot)| Some((find(rest, mark)?, mark.len(), *slot))).min();
+        let Some((at, length, slot)) = next else { break };
+        pieces.push(Piece::Text(Bytes::copy_from_slice(&rest[..at])));
+        pieces.push(Piece::Slot(slot));
+        rest = &rest[at + length..];
+    }
+    pieces.push(Piece::Text(Bytes::copy_from_slice(rest)));
+    TemplateObject {
+        resource: blueprint.resource.to_owned(),
+        namespace: blueprint.namespace,
+        name: blueprint.name,
+        pieces,
+    }
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+fn stored(object: &Value) -> Stored {
+    Stored::new(codec::encode(object, 0))
+}
+
+fn now(server: &ApiServer) -> String {
+    time::format_rfc3339(server.clock.now().as_second())
+}
+
+fn uid() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+fn unreadable(error: &Error) -> Status {
+    Status::service_unavailable(error.to_string())
 }

@@ -23,6 +23,7 @@ pub mod respond;
 pub mod server;
 pub mod strategy;
 pub mod subresources;
+pub mod typed;
 pub mod verbs;
 pub mod version;
 

@@ -1,0 +1,99 @@
+//! ConfigMaps: keys, sizes, immutability.
+
+use super::base::{self, Base, map};
+use super::{Admission, Part, Strategy, cells};
+use crate::birth;
+use crate::exchange::Exchange;
+use crate::server::ApiServer;
+use crate::typed::check_base64;
+use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::patch::StrategicSchema;
+use kcp_apimachinery::{Status, meta, names};
+use kcp_storage::BoxFuture;
+use serde_json::Value;
+
+/// Most bytes that the values of a ConfigMap or Secret have together.
+pub const MAX_SIZE: usize = 1024 * 1024;
+
+/// The strategy of ConfigMaps.
+pub struct ConfigMaps {
+    base: Base,
+}
+
+impl ConfigMaps {
+    /// For the kind that an OpenAPI definition describes.
+    pub fn new(definition: &str) -> Self {
+        Self { base: Base::new(definition) }
+    }
+}
+
+/// The rules that hold for every ConfigMap.
+fn validate(object: &Value, errors: &mut ErrorList) {
+    let (text, binary) = (map(object, "data"), map(object, "binaryData"));
+    let mut size = 0;
+    for (field, entries, other_field, other) in [("data", text, "binaryData", binary), ("binaryData", binary, "data", text)] {
+        let path = Path::root(field);
+        for (key, value) in entries {
+            for problem in names::config_map_key(key) {
+                errors.push(Error::invalid(&path.key(key), key.as_str(), problem));
+            }
+            if other.contains_key(key) {
+                let detail = format!("duplicate of key present in {other_field}");
+                errors.push(Error::invalid(&path.key(key), key.as_str(), detail));
+            }
+            let value = value.as_str().unwrap_or_default();
+            size += if field == "data" { value.len() } else { check_base64(value).unwrap_or(value.len()) };
+        }
+    }
+    if size > MAX_SIZE {
+        // A field without a name says that the whole object is meant.
+        errors.push(Error::too_long(&Path::root("").key(""), MAX_SIZE));
+    }
+}
+
+impl Strategy for ConfigMaps {
+    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
+        self.base.decode(object)
+    }
+
+    fn validate_create(&self, object: &Value) -> ErrorList {
+        let mut errors = base::errors(object);
+        validate(object, &mut errors);
+        errors
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, _part: Part) -> ErrorList {
+        let mut errors = base::errors(new);
+        base::immutable_rules(new, old, &["data", "binaryData"], &mut errors);
+        validate(new, &mut errors);
+        errors
+    }
+
+    fn admit<'a>(
+        &'a self,
+        server: &'a ApiServer,
+        _exchange: &'a Exchange,
+        new: &'a mut Value,
+        old: Option<&'a Value>,
+        _part: Part,
+    ) -> BoxFuture<'a, Result<Admission, Status>> {
+        // The server's own certificate authority is not for others to say.
+        if old.is_some() && meta::name(new) == birth::ROOT_CA {
+            new["data"] = birth::root_ca_data(server);
+        }
+        Box::pin(std::future::ready(Ok(Admission::default())))
+    }
+
+    fn updates_unconditionally(&self) -> bool {
+        true
+    }
+
+    fn strategic(&self) -> Option<&StrategicSchema> {
+        Some(self.base.strategic())
+    }
+
+    fn cells(&self, object: &Value, now: jiff::Timestamp) -> Vec<Value> {
+        let count = map(object, "data").len() + map(object, "binaryData").len();
+        vec![cells::name(object), count.into(), cells::age(object, now)]
+    }
+}

@@ -1,0 +1,177 @@
+//! Secrets: types and what they require, `stringData`, sizes, immutability.
+
+use super::base::{self, Base, map, text};
+use super::configmaps::MAX_SIZE;
+use super::{Part, Strategy, cells};
+use crate::typed::check_base64;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::patch::StrategicSchema;
+use kcp_apimachinery::{meta, names};
+use serde_json::{Map, Value};
+
+const OPAQUE: &str = "Opaque";
+const SERVICE_ACCOUNT_NAME: &str = "kubernetes.io/service-account.name";
+
+/// The strategy of Secrets.
+pub struct Secrets {
+    base: Base,
+}
+
+impl Secrets {
+    /// For the kind that an OpenAPI definition describes.
+    pub fn new(definition: &str) -> Self {
+        Self { base: Base::new(definition) }
+    }
+}
+
+/// Moves `stringData`, which is never stored, over `data`.
+fn fold_string_data(object: &mut Value) {
+    let Some(Value::Object(given)) = object.as_object_mut().and_then(|fields| fields.remove("stringData")) else { return };
+    let Some(data) = base::section(object, "data") else { return };
+    for (key, value) in given {
+        data.insert(key, STANDARD.encode(value.as_str().unwrap_or_default()).into());
+    }
+}
+
+/// The rules that hold for every Secret.
+fn validate(object: &Value, errors: &mut ErrorList) {
+    let data = map(object, "data");
+    let path = Path::root("data");
+    let mut size = 0;
+    for (key, value) in data {
+        for problem in names::config_map_key(key) {
+            errors.push(Error::invalid(&path.key(key), key.as_str(), problem));
+        }
+        let value = value.as_str().unwrap_or_default();
+        size += check_base64(value).unwrap_or(value.len());
+    }
+    if size > MAX_SIZE {
+        errors.push(Error::too_long(&path, MAX_SIZE));
+    }
+    let mut require = |keys: &[&str]| {
+        for key in keys {
+            errors.push(Error::required(&path.key(*key), ""));
+        }
+    };
+    match text(object, &["type"]) {
+        "kubernetes.io/service-account-token" => {
+            if meta::annotation(object, SERVICE_ACCOUNT_NAME).unwrap_or_default().is_empty() {
+                let path = Path::root("metadata").child("annotations").key(SERVICE_ACCOUNT_NAME);
+                errors.push(Error::required(&path, ""));
+            }
+        }
+        "kubernetes.io/dockercfg" => docker(data, ".dockercfg", &path, errors),
+        "kubernetes.io/dockerconfigjson" => docker(data, ".dockerconfigjson", &path, errors),
+        "kubernetes.io/basic-auth" if !data.contains_key("username") && !data.contains_key("password") => {
+            require(&["username", "password"]);
+        }
+        "kubernetes.io/ssh-auth" => {
+            if data.get("ssh-privatekey").and_then(Value::as_str).unwrap_or_default().is_empty() {
+                require(&["ssh-privatekey"]);
+            }
+        }
+        "kubernetes.io/tls" => {
+            for key in ["tls.crt", "tls.key"] {
+                if !data.contains_key(key) {
+                    require(&[key]);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Registry credentials have to be a JSON object; what they are is never repeated.
+fn docker(data: &Map<String, Value>, key: &str, path: &Path, errors: &mut ErrorList) {
+    let path = path.key(key);
+    let Some(value) = data.get(key) else {
+        errors.push(Error::required(&path, ""));
+        return;
+    };
+    let bytes = STANDARD.decode(value.as_str().unwrap_or_default()).unwrap_or_default();
+    if let Err(detail) = json_object(&bytes) {
+        errors.push(Error::invalid(&path, "<secret contents redacted>", detail));
+    }
+}
+
+/// Whether bytes are a JSON object or `null`; otherwise the words of Go's decoder.
+fn json_object(bytes: &[u8]) -> Result<(), String> {
+    let parsed: Result<Value, serde_json::Error> = serde_json::from_slice(bytes);
+    let noun = match parsed {
+        Ok(Value::Object(_) | Value::Null) => return Ok(()),
+        Ok(Value::Bool(_)) => "bool",
+        Ok(Value::Number(_)) => "number",
+        Ok(Value::String(_)) => "string",
+        Ok(Value::Array(_)) => "array",
+        Err(error) if error.is_eof() => return Err("unexpected end of JSON input".to_owned()),
+        Err(_) => return Err(syntax_error(bytes)),
+    };
+    Err(format!("json: cannot unmarshal {noun} into Go value of type map[string]interface {{}}"))
+}
+
+/// The words of Go's decoder for bytes that are no JSON, by the first byte that cannot stand where it stands.
+fn syntax_error(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let first = text.trim_start().chars().next();
+    first.map_or_else(
+        || "unexpected end of JSON input".to_owned(),
+        |first| {
+            let shown = if first == '\'' { r"'\''".to_owned() } else { format!("'{first}'") };
+            format!("invalid character {shown} looking for beginning of value")
+        },
+    )
+}
+
+impl Strategy for Secrets {
+    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
+        let unknown = self.base.decode(object)?;
+        fold_string_data(object);
+        Ok(unknown)
+    }
+
+    fn default(&self, object: &mut Value) {
+        if text(object, &["type"]).is_empty() {
+            object["type"] = OPAQUE.into();
+        }
+    }
+
+    fn validate_create(&self, object: &Value) -> ErrorList {
+        let mut errors = base::errors(object);
+        validate(object, &mut errors);
+        errors
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, _part: Part) -> ErrorList {
+        let mut errors = base::errors(new);
+        let given = text(new, &["type"]);
+        if given != text(old, &["type"]) {
+            errors.push(Error::invalid(&Path::root("type"), given, "field is immutable"));
+        }
+        base::immutable_rules(new, old, &["data"], &mut errors);
+        validate(new, &mut errors);
+        errors
+    }
+
+    fn field(&self, object: &Value, label: &str) -> Option<String> {
+        (label == "type").then(|| text(object, &["type"]).to_owned())
+    }
+
+    fn selects_by(&self, label: &str) -> bool {
+        label == "type"
+    }
+
+    fn updates_unconditionally(&self) -> bool {
+        true
+    }
+
+    fn strategic(&self) -> Option<&StrategicSchema> {
+        Some(self.base.strategic())
+    }
+
+    fn cells(&self, object: &Value, now: jiff::Timestamp) -> Vec<Value> {
+        let count = map(object, "data").len();
+        vec![cells::name(object), text(object, &["type"]).into(), count.into(), cells::age(object, now)]
+    }
+}
