@@ -9,7 +9,9 @@ use crate::server::ApiServer;
 use crate::strategy::namespaces::{NAME_LABEL, NAMESPACES};
 use bytes::Bytes;
 use kcp_apimachinery::{Status, time};
-use kcp_storage::{Batch, Birth, Change, Error, Expect, Guard, Key, Op, Piece, Template, TemplateObject, Value as Stored};
+use kcp_storage::{
+    Batch, Birth, Change, Error, Expect, Guard, Key, Op, Piece, Template, TemplateObject, Value as Stored,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 

@@ -31,7 +31,9 @@ impl ConfigMaps {
 fn validate(object: &Value, errors: &mut ErrorList) {
     let (text, binary) = (map(object, "data"), map(object, "binaryData"));
     let mut size = 0;
-    for (field, entries, other_field, other) in [("data", text, "binaryData", binary), ("binaryData", binary, "data", text)] {
+    for (field, entries, other_field, other) in
+        [("data", text, "binaryData", binary), ("binaryData", binary, "data", text)]
+    {
         let path = Path::root(field);
         for (key, value) in entries {
             for problem in names::config_map_key(key) {

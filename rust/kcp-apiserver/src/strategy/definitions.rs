@@ -39,14 +39,19 @@ impl Definitions {
 
 /// The other definitions of the cluster whose names could clash with those of the definition `name` in `group`, each
 /// with the guard that it stays as it was read.
-async fn others(server: &ApiServer, cluster: &str, group: &str, name: &str) -> Result<(Vec<Value>, Vec<Guard>), Status> {
-    let query =
-        ListQuery { range: KeyRange::cluster(DEFINITIONS, cluster), at: At::Latest, after: None, limit: None };
+async fn others(
+    server: &ApiServer,
+    cluster: &str,
+    group: &str,
+    name: &str,
+) -> Result<(Vec<Value>, Vec<Guard>), Status> {
+    let query = ListQuery { range: KeyRange::cluster(DEFINITIONS, cluster), at: At::Latest, after: None, limit: None };
     let page = server.store.list(query).await.map_err(|error| Status::service_unavailable(error.to_string()))?;
     let (mut found, mut guards) = (Vec::new(), Vec::new());
     for item in &page.items {
         // A definition is called `<plural>.<group>`: the others need not be read.
-        let in_group = item.key.name().split_once('.').is_some_and(|(_, of)| of == group || group.is_empty() && of == "core");
+        let in_group =
+            item.key.name().split_once('.').is_some_and(|(_, of)| of == group || group.is_empty() && of == "core");
         if in_group && item.key.name() != name {
             found.push(codec::decode(item, HEADER).map_err(Status::internal)?);
             guards.push(Guard { key: item.key.clone(), expect: Expect::At(item.revision) });

@@ -105,7 +105,8 @@ fn validate(event: &Value, api: Api) -> ErrorList {
         }
         reported(event, api, &mut errors);
     } else {
-        let matches = if involved.is_empty() { namespace.is_empty() || namespace == "default" } else { namespace == involved };
+        let matches =
+            if involved.is_empty() { namespace.is_empty() || namespace == "default" } else { namespace == involved };
         if !matches {
             errors.push(elsewhere());
         }
@@ -262,8 +263,7 @@ impl Strategy for Events {
             Api::Core => ("involvedObject", &["reason", "reportingComponent", "source", "type"]),
             Api::Events => ("regarding", &["reason", "reportingController", "type"]),
         };
-        const OF_OBJECT: [&str; 7] =
-            ["apiVersion", "fieldPath", "kind", "name", "namespace", "resourceVersion", "uid"];
+        const OF_OBJECT: [&str; 7] = ["apiVersion", "fieldPath", "kind", "name", "namespace", "resourceVersion", "uid"];
         match label.split_once('.') {
             Some((head, rest)) => head == object && OF_OBJECT.contains(&rest),
             None => own.contains(&label),

@@ -42,12 +42,7 @@ impl Namespaces {
 ///
 /// # Errors
 /// 404 when there is no such namespace, 403 when it is being deleted.
-pub async fn check(
-    server: &ApiServer,
-    target: &Target,
-    namespace: &str,
-    name: &str,
-) -> Result<Guard, Status> {
+pub async fn check(server: &ApiServer, target: &Target, namespace: &str, name: &str) -> Result<Guard, Status> {
     let key = Key::new(NAMESPACES, &target.cluster, "", namespace);
     let found = server.store.get(&key).await.map_err(|error| Status::service_unavailable(error.to_string()))?;
     let Some(item) = found else {

@@ -28,7 +28,9 @@ impl Secrets {
 
 /// Moves `stringData`, which is never stored, over `data`.
 fn fold_string_data(object: &mut Value) {
-    let Some(Value::Object(given)) = object.as_object_mut().and_then(|fields| fields.remove("stringData")) else { return };
+    let Some(Value::Object(given)) = object.as_object_mut().and_then(|fields| fields.remove("stringData")) else {
+        return;
+    };
     let Some(data) = base::section(object, "data") else { return };
     for (key, value) in given {
         data.insert(key, STANDARD.encode(value.as_str().unwrap_or_default()).into());

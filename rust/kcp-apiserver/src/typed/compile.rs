@@ -118,7 +118,8 @@ impl Compiler {
         let mut fields: Vec<Field> = Vec::new();
         for (field, schema) in properties.into_iter().flatten() {
             let node = self.node(field, schema);
-            let omit_empty = !matches!(node, Node::Any | Node::Struct(_) | Node::StructOrBool(_)) && !go::is_pointer(name, field);
+            let omit_empty =
+                !matches!(node, Node::Any | Node::Struct(_) | Node::StructOrBool(_)) && !go::is_pointer(name, field);
             fields.push(Field { name: field.as_str().into(), node, omit_empty, named: go::named(name, field) });
         }
         fields.sort_by(|a, b| a.name.cmp(&b.name));
@@ -150,7 +151,9 @@ impl Compiler {
             Some("string") if format == "date-time" => Node::Time,
             Some("string") if format == "int-or-string" => Node::IntOrString,
             Some("string") => Node::String,
-            Some("array") => Node::List(Box::new(schema.get("items").map_or(Node::Any, |items| self.node(field, items)))),
+            Some("array") => {
+                Node::List(Box::new(schema.get("items").map_or(Node::Any, |items| self.node(field, items))))
+            }
             Some("object") => match schema.get("additionalProperties") {
                 Some(values @ Value::Object(_)) => Node::Map(Box::new(self.node(field, values))),
                 _ => Node::Any,

@@ -98,8 +98,13 @@ impl Tree {
                     }
                 }
             }
-            (Node::Struct(index), Value::Object(fields)) => self.structure(&self.structs[*index], fields, place, findings),
-            (Node::StructOrBool(index) | Node::StructOrList(index) | Node::StructOrStrings(index), Value::Object(_)) => {
+            (Node::Struct(index), Value::Object(fields)) => {
+                self.structure(&self.structs[*index], fields, place, findings)
+            }
+            (
+                Node::StructOrBool(index) | Node::StructOrList(index) | Node::StructOrStrings(index),
+                Value::Object(_),
+            ) => {
                 self.muted(&Node::Struct(*index), value, place, findings);
             }
             (Node::StructOrList(index), Value::Array(_)) => {

@@ -22,10 +22,7 @@ const POINTERS: &[(&str, &[&str])] = &[
             "x-kubernetes-preserve-unknown-fields",
         ],
     ),
-    (
-        "LeaseSpec",
-        &["holderIdentity", "leaseDurationSeconds", "leaseTransitions", "preferredHolder", "strategy"],
-    ),
+    ("LeaseSpec", &["holderIdentity", "leaseDurationSeconds", "leaseTransitions", "preferredHolder", "strategy"]),
     ("ObjectMeta", &["deletionGracePeriodSeconds"]),
     ("OwnerReference", &["blockOwnerDeletion", "controller"]),
     ("Secret", &["immutable"]),

@@ -90,8 +90,18 @@ fn what_go_omits_is_dropped_and_what_it_always_prints_is_added() {
                 "creationTimestamp": null}}),
             json!({"metadata": {"name": "x"}}),
         ),
-        ("a pointer to false stays", CONFIG_MAP, json!({"immutable": false}), json!({"immutable": false, "metadata": {}})),
-        ("null in a map is the zero value", CONFIG_MAP, json!({"data": {"a": null}}), json!({"data": {"a": ""}, "metadata": {}})),
+        (
+            "a pointer to false stays",
+            CONFIG_MAP,
+            json!({"immutable": false}),
+            json!({"immutable": false, "metadata": {}}),
+        ),
+        (
+            "null in a map is the zero value",
+            CONFIG_MAP,
+            json!({"data": {"a": null}}),
+            json!({"data": {"a": ""}, "metadata": {}}),
+        ),
         (
             "an empty holder is a value",
             LEASE,
@@ -108,7 +118,12 @@ fn what_go_omits_is_dropped_and_what_it_always_prints_is_added() {
                 "eventTime": null, "reportingComponent": "", "reportingInstance": ""}),
         ),
         ("a role without rules", ROLE, json!({}), json!({"metadata": {}, "rules": null})),
-        ("line breaks in base64", SECRET, json!({"data": {"a": "eA\n=="}}), json!({"metadata": {}, "data": {"a": "eA=="}})),
+        (
+            "line breaks in base64",
+            SECRET,
+            json!({"data": {"a": "eA\n=="}}),
+            json!({"metadata": {}, "data": {"a": "eA=="}}),
+        ),
     ] {
         let mut decoded = decode(kind, object);
         assert_eq!(decoded.1, Ok(vec![]), "{name}");
