@@ -6,9 +6,10 @@
 use crate::body::{Body, BodyError};
 use crate::chain::{Next, StepResult};
 use crate::clock::Clock;
+use crate::codec;
 use crate::exchange::{Cluster, Exchange};
 use crate::negotiate::{self, Endpoint, Offer, Shape};
-use crate::registry::{ClusterView, Served};
+use crate::registry::{ClusterView, DEFINITIONS, Origin, Served};
 use crate::respond;
 use crate::server::ApiServer;
 use crate::verbs::options::ListOptions;
@@ -20,7 +21,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body as HttpBody, Frame};
 use kcp_apimachinery::status::Status;
-use kcp_storage::{Event, EventKind, Item, Revision, Watch, WatchError, WatchQuery};
+use kcp_storage::{Event, EventKind, Item, Key, KeyRange, Revision, Watch, WatchError, WatchQuery};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -78,6 +79,15 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         Err(kcp_storage::Error::Compacted { requested, oldest }) => (None, Some(too_old(requested, oldest))),
         Err(error) => return Err(storage_error(&error)),
     };
+    let definition = match &target.served.origin {
+        Origin::Custom { definition, .. } if !target.cluster.is_empty() => {
+            let key = Key::new(DEFINITIONS, &target.cluster, "", &definition.name);
+            // From here on: the definition stood when the target was found, and a change since then ends nothing late.
+            let query = WatchQuery { range: KeyRange::object(&key), since: server.store.head(), buffer: BUFFER };
+            Some(Box::new(server.store.watch(query).map_err(|error| storage_error(&error))?))
+        }
+        _ => None,
+    };
     let seconds = options.timeout_seconds.filter(|seconds| *seconds > 0).unwrap_or_else(default_timeout);
     let ends = Instant::now() + Duration::from_secs(seconds.min(u64::from(u32::MAX)));
     let stream = Stream {
@@ -95,6 +105,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         end_mark: begins && watch_list && options.bookmarks,
         since,
         watch,
+        definition,
         failure,
         bookmarks: options.bookmarks,
         ends,
@@ -135,6 +146,8 @@ struct Stream {
     end_mark: bool,
     since: Revision,
     watch: Option<Watch>,
+    /// Of custom resources: their definition, whose end is the watch's end.
+    definition: Option<Box<Watch>>,
     failure: Option<Status>,
     bookmarks: bool,
     ends: Instant,
@@ -265,7 +278,32 @@ impl Stream {
                 self.done = true;
                 Poll::Ready(())
             }
+            Poll::Pending if self.is_undefined(cx) => {
+                self.done = true;
+                Poll::Ready(())
+            }
             Poll::Pending => self.wait(cx),
+        }
+    }
+
+    /// Whether the watched resource is no longer defined, at this version. Asked only when all its events are out.
+    fn is_undefined(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(definition) = &mut self.definition else { return false };
+        let mut events = Vec::new();
+        loop {
+            match definition.poll_next(cx, &mut events) {
+                Poll::Pending => return false,
+                Poll::Ready(Err(_)) => {
+                    self.definition = None;
+                    return false;
+                }
+                Poll::Ready(Ok(())) => {
+                    let version = &self.render.served.version;
+                    if events.drain(..).any(|event| !defines(&event, version)) {
+                        return true;
+                    }
+                }
+            }
         }
     }
 
@@ -356,6 +394,18 @@ impl HttpBody for Stream {
             std::task::ready!(stream.advance(cx));
         }
     }
+}
+
+/// Whether a definition still serves `version` after a change.
+fn defines(event: &Event, version: &str) -> bool {
+    if event.kind == EventKind::Deleted {
+        return false;
+    }
+    let item = Item { key: event.key.clone(), revision: event.revision, value: event.value.clone() };
+    let header = codec::Header { api_version: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" };
+    let Ok(object) = codec::decode(&item, header) else { return true };
+    let versions = object["spec"]["versions"].as_array();
+    versions.is_some_and(|all| all.iter().any(|one| one["name"] == version && one["served"] == true))
 }
 
 fn name(kind: EventKind) -> &'static str {
