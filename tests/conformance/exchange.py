@@ -160,8 +160,7 @@ def describe(server: Server, ask: Ask, answer: Answer) -> dict[str, Any]:
     if ask.headers:
         request["headers"] = dict(ask.headers)
     if ask.body is not None:
-        long = isinstance(ask.body, str) and len(ask.body) > 4096
-        request["body"] = f"{ask.body[:60]}… ({len(ask.body)} characters)" if long else ask.body
+        request["body"] = shortened(ask.body)
     return {
         "name": ask.name,
         "request": request,
@@ -174,6 +173,17 @@ def describe(server: Server, ask: Ask, answer: Answer) -> dict[str, Any]:
         | all_warnings(answer),
         **readable_body(ask, answer, server),
     }
+
+
+def shortened(value: Any) -> Any:
+    """Return a request body with its very long strings cut: they are in the scenario, in full."""
+    match value:
+        case dict():
+            return {k: shortened(v) for k, v in value.items()}
+        case str() if len(value) > 1024:
+            return f"{value[:60]}… ({len(value)} characters)"
+        case _:
+            return value
 
 
 def all_warnings(answer: Answer) -> dict[str, Any]:
