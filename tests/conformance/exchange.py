@@ -11,10 +11,15 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# A decoded JSON document.
+Json = Any
 
 SETTLE_SECONDS = 30
 # Longer than any answer takes, except a watch that nobody ends.
@@ -44,7 +49,7 @@ class Ask:
     name: str
     method: str
     path: str
-    body: Any = None
+    body: Json = None
     user: str = "admin"
     headers: Mapping[str, str] = field(default_factory=dict)
     settle: bool = False  # repeat until it answers 200; discovery of a real server lags behind
@@ -76,7 +81,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
-    def json(self) -> Any:
+    def json(self) -> Json:
         """Return the decoded body, or None when it is not JSON."""
         try:
             return json.loads(self.body)
@@ -175,7 +180,7 @@ def describe(server: Server, ask: Ask, answer: Answer) -> dict[str, Any]:
     }
 
 
-def shortened(value: Any) -> Any:
+def shortened(value: Json) -> Json:
     """Return a request body with its very long strings cut: they are in the scenario, in full."""
     match value:
         case dict():
@@ -232,7 +237,7 @@ def normalise_text(text: str, server: Server) -> str:
     return REVISION.sub(r"\1<rv>", text)
 
 
-def normalise(value: Any, server: Server, key: str = "") -> Any:
+def normalise(value: Json, server: Server, key: str = "") -> Json:
     """Replace in a document what differs between two runs of one server."""
     match value:
         case dict():

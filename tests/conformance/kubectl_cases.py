@@ -16,13 +16,15 @@ import subprocess
 import threading
 import time
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tests.conformance.filters import GROUPS, is_core
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HERE = Path(__file__).resolve().parent / "kubectl"
 VERSIONS = ("1.33", "1.37")
@@ -94,8 +96,8 @@ def read_step(raw: str | dict[str, Any]) -> Step | Settle:
         return Step(raw)
     if "settle" in raw:
         return Settle(raw["settle"])
-    lists = {key: tuple(raw[key]) for key in ("do", "drop") if key in raw}
-    return Step(**{**raw, **lists})
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    return Step(**fields)
 
 
 def write_kubeconfig(path: Path, target: Target) -> None:
@@ -208,7 +210,8 @@ class Runner:
             process.wait(timeout=10)
             exit_code = None  # it was still watching, as it should
         reader.join()
-        assert process.stderr is not None and process.stdin is not None
+        assert process.stderr is not None
+        assert process.stdin is not None
         stderr = process.stderr.read()
         process.stdin.close()
         process.stdout.close() if process.stdout else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.conformance.exchange import Scenario
+from typing import TYPE_CHECKING
+
 from tests.conformance.scenarios import (
     definitions,
     discovery,
@@ -14,6 +15,9 @@ from tests.conformance.scenarios import (
     watches,
     writes,
 )
+
+if TYPE_CHECKING:
+    from tests.conformance.exchange import Scenario
 
 SCENARIOS: tuple[Scenario, ...] = (
     *discovery.SCENARIOS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.conformance.exchange import Ask, Scenario
+from tests.conformance.exchange import Ask, Json, Scenario
 from tests.conformance.scenarios.make import (
     CORE,
     CRDS,
@@ -32,10 +32,17 @@ LAMP = crd(
                 "properties": {
                     "watts": {"type": "integer", "default": 60},
                     "on": {"type": "boolean"},
-                    "socket": {"type": "object", "default": {}, "properties": {"kind": {"type": "string", "default": "E27"}}},
+                    "socket": {
+                        "type": "object",
+                        "default": {},
+                        "properties": {"kind": {"type": "string", "default": "E27"}},
+                    },
                 },
             },
-            "status": {"type": "object", "properties": {"burning": {"type": "integer"}, "selector": {"type": "string"}}},
+            "status": {
+                "type": "object",
+                "properties": {"burning": {"type": "integer"}, "selector": {"type": "string"}},
+            },
         },
     },
     subresources={
@@ -51,19 +58,19 @@ LAMP["spec"]["names"] |= {"singular": "lamp", "shortNames": ["lp"], "categories"
 LAMPS = "/apis/stable.example.com/v1/namespaces/definitions/lamps"
 
 
-def lamp(name: str, **fields: Any) -> dict[str, Any]:
+def lamp(name: str, **fields: Json) -> dict[str, Any]:
     """Return a Lamp."""
     return named("stable.example.com/v1", "Lamp", name, **fields)
 
 
-def changed(**spec: Any) -> dict[str, Any]:
+def changed(**spec: Json) -> dict[str, Any]:
     """Return a CRD whose spec has other values; None removes a field."""
     body = crd("fans", "Fan")
     body["spec"] = {k: v for k, v in {**body["spec"], **spec}.items() if v is not None}
     return body
 
 
-def named_crd(name: str, **fields: Any) -> dict[str, Any]:
+def named_crd(name: str, **fields: Json) -> dict[str, Any]:
     """Return a CRD with another object name and other entries in `spec.names`."""
     body = crd("fans", "Fan")
     body["metadata"]["name"] = name
@@ -71,17 +78,17 @@ def named_crd(name: str, **fields: Any) -> dict[str, Any]:
     return body
 
 
-def root(**schema: Any) -> dict[str, Any]:
+def root(**schema: Json) -> dict[str, Any]:
     """Return a CRD with a root schema."""
     return crd("fans", "Fan", {"type": "object", **schema})
 
 
-def prop(**schema: Any) -> dict[str, Any]:
+def prop(**schema: Json) -> dict[str, Any]:
     """Return a CRD whose `spec.x` has the schema."""
     return crd("fans", "Fan", object_schema({"x": schema}))
 
 
-def version(**fields: Any) -> dict[str, Any]:
+def version(**fields: Json) -> dict[str, Any]:
     """Return a CRD whose version has more fields."""
     return crd("fans", "Fan", None, **fields)
 
@@ -89,7 +96,12 @@ def version(**fields: Any) -> dict[str, Any]:
 def versions(*names: tuple[str, bool, bool]) -> dict[str, Any]:
     """Return a CRD with versions given as (name, served, storage)."""
     schema = {"openAPIV3Schema": {"type": "object"}}
-    return changed(versions=[{"name": n, "served": served, "storage": storage, "schema": schema} for n, served, storage in names])
+    return changed(
+        versions=[
+            {"name": n, "served": served, "storage": storage, "schema": schema}
+            for n, served, storage in names
+        ]
+    )
 
 
 COLUMN = {"name": "X", "type": "string", "jsonPath": ".spec.x"}
@@ -100,7 +112,10 @@ INVALID = {
     "group-invalid": changed(group="Stable_Example.com"),
     "group-missing": changed(group=None),
     "group-protected": {**changed(group="stable.k8s.io"), "metadata": {"name": "fans.stable.k8s.io"}},
-    "group-protected-annotation": {**changed(group="stable.k8s.io"), "metadata": {"name": "fans.stable.k8s.io", "annotations": {"api-approved.kubernetes.io": "nope"}}},
+    "group-protected-annotation": {
+        **changed(group="stable.k8s.io"),
+        "metadata": {"name": "fans.stable.k8s.io", "annotations": {"api-approved.kubernetes.io": "nope"}},
+    },
     "scope": changed(scope="Galaxy"),
     "scope-missing": changed(scope=None),
     "names-missing": changed(names=None),
@@ -118,11 +133,23 @@ INVALID = {
     "two-storage": versions(("v1", True, True), ("v2", True, True)),
     "schema-missing": changed(versions=[{"name": "v1", "served": True, "storage": True}]),
     "schema-empty": changed(versions=[{"name": "v1", "served": True, "storage": True, "schema": {}}]),
-    "schema-missing-in-second": changed(versions=[{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}, {"name": "v2", "served": True, "storage": False}]),
+    "schema-missing-in-second": changed(
+        versions=[
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object"}},
+            },
+            {"name": "v2", "served": True, "storage": False},
+        ]
+    ),
     "preserve-unknown-fields": changed(preserveUnknownFields=True),
     "conversion-strategy": changed(conversion={"strategy": "Magic"}),
     "conversion-webhook": changed(conversion={"strategy": "Webhook"}),
-    "conversion-none-with-webhook": changed(conversion={"strategy": "None", "webhook": {"conversionReviewVersions": ["v1"]}}),
+    "conversion-none-with-webhook": changed(
+        conversion={"strategy": "None", "webhook": {"conversionReviewVersions": ["v1"]}}
+    ),
     "deprecation-warning": version(deprecationWarning="gone"),
     "root-type-missing": crd("fans", "Fan", {"properties": {"spec": {"type": "object"}}}),
     "root-type-string": crd("fans", "Fan", {"type": "string"}),
@@ -131,7 +158,9 @@ INVALID = {
     "items-missing": prop(type="array"),
     "items-type-missing": prop(type="array", items={}),
     "items-array": prop(type="array", items=[{"type": "string"}]),
-    "properties-and-additional": prop(type="object", properties={"a": {"type": "string"}}, additionalProperties={"type": "string"}),
+    "properties-and-additional": prop(
+        type="object", properties={"a": {"type": "string"}}, additionalProperties={"type": "string"}
+    ),
     "additional-properties-false": prop(type="object", additionalProperties=False),
     "root-additional-properties": root(additionalProperties={"type": "string"}),
     "reference": prop(**{"$ref": "#/definitions/x"}),
@@ -145,8 +174,14 @@ INVALID = {
     "any-of-default": prop(type="string", anyOf=[{"default": "x"}]),
     "all-of-unknown-property": prop(type="object", allOf=[{"properties": {"a": {"minLength": 1}}}]),
     "not-description": prop(type="string", **{"not": {"description": "x"}}),
-    "metadata-restricted": root(properties={"metadata": {"type": "object", "properties": {"labels": {"type": "object"}}}}),
-    "metadata-name": root(properties={"metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 5}}}}),
+    "metadata-restricted": root(
+        properties={"metadata": {"type": "object", "properties": {"labels": {"type": "object"}}}}
+    ),
+    "metadata-name": root(
+        properties={
+            "metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 5}}}
+        }
+    ),
     "kind-property": root(properties={"kind": {"type": "integer"}}),
     "default-type": prop(type="integer", default="a"),
     "default-unknown-field": prop(type="object", properties={"a": {"type": "string"}}, default={"b": "1"}),
@@ -156,13 +191,39 @@ INVALID = {
     "enum-wrong-type": prop(type="string", enum=[1]),
     "list-type": prop(type="array", items={"type": "string"}, **{"x-kubernetes-list-type": "bag"}),
     "list-type-on-object": prop(type="object", **{"x-kubernetes-list-type": "set"}),
-    "list-map-without-keys": prop(type="array", items={"type": "object"}, **{"x-kubernetes-list-type": "map"}),
-    "list-map-unknown-key": prop(type="array", items={"type": "object", "properties": {"a": {"type": "string"}}}, **{"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["b"]}),
-    "list-map-optional-key": prop(type="array", items={"type": "object", "properties": {"a": {"type": "string"}}}, **{"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"]}),
-    "list-map-twice-key": prop(type="array", items={"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}, **{"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a", "a"]}),
-    "list-map-of-strings": prop(type="array", items={"type": "string"}, **{"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"]}),
-    "list-keys-without-map": prop(type="array", items={"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}, **{"x-kubernetes-list-map-keys": ["a"]}),
-    "set-of-objects": prop(type="array", items={"type": "object", "properties": {"a": {"type": "string"}}}, **{"x-kubernetes-list-type": "set"}),
+    "list-map-without-keys": prop(
+        type="array", items={"type": "object"}, **{"x-kubernetes-list-type": "map"}
+    ),
+    "list-map-unknown-key": prop(
+        type="array",
+        items={"type": "object", "properties": {"a": {"type": "string"}}},
+        **{"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["b"]},
+    ),
+    "list-map-optional-key": prop(
+        type="array",
+        items={"type": "object", "properties": {"a": {"type": "string"}}},
+        **{"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"]},
+    ),
+    "list-map-twice-key": prop(
+        type="array",
+        items={"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}},
+        **{"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a", "a"]},
+    ),
+    "list-map-of-strings": prop(
+        type="array",
+        items={"type": "string"},
+        **{"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"]},
+    ),
+    "list-keys-without-map": prop(
+        type="array",
+        items={"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}},
+        **{"x-kubernetes-list-map-keys": ["a"]},
+    ),
+    "set-of-objects": prop(
+        type="array",
+        items={"type": "object", "properties": {"a": {"type": "string"}}},
+        **{"x-kubernetes-list-type": "set"},
+    ),
     "map-type": prop(type="object", **{"x-kubernetes-map-type": "loose"}),
     "preserve-false": prop(type="object", **{"x-kubernetes-preserve-unknown-fields": False}),
     "embedded-without-properties": prop(type="object", **{"x-kubernetes-embedded-resource": True}),
@@ -173,8 +234,12 @@ INVALID = {
     "negative-length": prop(type="string", maxLength=-1),
     "unknown-schema-field": prop(type="string", nope=1),
     "format-unknown": prop(type="string", format="nope"),
-    "scale-path": version(subresources={"scale": {"specReplicasPath": "spec.x", "statusReplicasPath": ".status.y"}}),
-    "scale-path-outside": version(subresources={"scale": {"specReplicasPath": ".metadata.x", "statusReplicasPath": ".spec.y"}}),
+    "scale-path": version(
+        subresources={"scale": {"specReplicasPath": "spec.x", "statusReplicasPath": ".status.y"}}
+    ),
+    "scale-path-outside": version(
+        subresources={"scale": {"specReplicasPath": ".metadata.x", "statusReplicasPath": ".spec.y"}}
+    ),
     "scale-path-missing": version(subresources={"scale": {}}),
     "status-not-empty": version(subresources={"status": {"a": 1}}),
     "column-name-missing": version(additionalPrinterColumns=[{**COLUMN, "name": ""}]),
@@ -188,7 +253,7 @@ INVALID = {
 }
 
 
-def refuse(name: str, body: Any) -> Ask:
+def refuse(name: str, body: Json) -> Ask:
     """Create the CRD without storing it: what is accepted after all leaves nothing behind."""
     return post(name, f"{CRDS}?dryRun=All", body)
 
@@ -205,12 +270,28 @@ SCENARIOS = (
             get("established", f"{CRDS}/lamps.stable.example.com"),
             get("table", f"{CRDS}/lamps.stable.example.com", accept=TABLE),
             post("object", LAMPS, lamp("one", spec={"on": True, "extra": 1}, status={"burning": 7}, more=1)),
-            post("object-strict", f"{LAMPS}?fieldValidation=Strict", lamp("two", spec={"extra": 1, "socket": {"b": 1}}, more=1)),
-            post("object-warn", f"{LAMPS}?fieldValidation=Warn&dryRun=All", lamp("two", spec={"extra": 1}, more=1)),
+            post(
+                "object-strict",
+                f"{LAMPS}?fieldValidation=Strict",
+                lamp("two", spec={"extra": 1, "socket": {"b": 1}}, more=1),
+            ),
+            post(
+                "object-warn",
+                f"{LAMPS}?fieldValidation=Warn&dryRun=All",
+                lamp("two", spec={"extra": 1}, more=1),
+            ),
             post("object-null", f"{LAMPS}?dryRun=All", lamp("two", spec={"watts": None, "on": None})),
             get("object-list", LAMPS),
-            put("object-status", f"{LAMPS}/one/status", "{\"apiVersion\":\"stable.example.com/v1\",\"kind\":\"Lamp\",\"metadata\":{\"name\":\"one\",\"resourceVersion\":\"{{object:metadata.resourceVersion}}\"},\"spec\":{\"watts\":1},\"status\":{\"burning\":3}}"),
-            patch("object-status-patch", f"{LAMPS}/one/status", {"spec": {"watts": 1}, "status": {"burning": 4, "selector": "a=b"}}),
+            put(
+                "object-status",
+                f"{LAMPS}/one/status",
+                '{"apiVersion":"stable.example.com/v1","kind":"Lamp","metadata":{"name":"one","resourceVersion":"{{object:metadata.resourceVersion}}"},"spec":{"watts":1},"status":{"burning":3}}',
+            ),
+            patch(
+                "object-status-patch",
+                f"{LAMPS}/one/status",
+                {"spec": {"watts": 1}, "status": {"burning": 4, "selector": "a=b"}},
+            ),
             get("scale", f"{LAMPS}/one/scale"),
             get("scale-table", f"{LAMPS}/one/scale", accept=TABLE),
             patch("scale-patch", f"{LAMPS}/one/scale", {"spec": {"replicas": 5}}),
@@ -230,12 +311,41 @@ SCENARIOS = (
             post("status-kind-conflict", CRDS, crd("lampen", "Lamp")),
             get("status-kind-conflict-read", f"{CRDS}/lampen.stable.example.com"),
             patch("scope-change", f"{CRDS}/lamps.stable.example.com", {"spec": {"scope": "Cluster"}}),
-            patch("kind-change", f"{CRDS}/lamps.stable.example.com", {"spec": {"names": {"kind": "Torch", "listKind": "TorchList"}}}),
-            patch("plural-change", f"{CRDS}/lamps.stable.example.com", {"spec": {"names": {"plural": "torches"}}}),
-            patch("group-change", f"{CRDS}/lamps.stable.example.com", {"spec": {"group": "other.example.com"}}),
-            patch("storage-version-dropped", f"{CRDS}/lamps.stable.example.com", {"spec": {"versions": [{"name": "v2", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}]}}),
+            patch(
+                "kind-change",
+                f"{CRDS}/lamps.stable.example.com",
+                {"spec": {"names": {"kind": "Torch", "listKind": "TorchList"}}},
+            ),
+            patch(
+                "plural-change",
+                f"{CRDS}/lamps.stable.example.com",
+                {"spec": {"names": {"plural": "torches"}}},
+            ),
+            patch(
+                "group-change", f"{CRDS}/lamps.stable.example.com", {"spec": {"group": "other.example.com"}}
+            ),
+            patch(
+                "storage-version-dropped",
+                f"{CRDS}/lamps.stable.example.com",
+                {
+                    "spec": {
+                        "versions": [
+                            {
+                                "name": "v2",
+                                "served": True,
+                                "storage": True,
+                                "schema": {"openAPIV3Schema": {"type": "object"}},
+                            }
+                        ]
+                    }
+                },
+            ),
             get("crd-status", f"{CRDS}/lamps.stable.example.com/status"),
-            post("rules-accepted", f"{CRDS}?dryRun=All", prop(type="integer", **{"x-kubernetes-validations": [{"rule": "self > 0"}]})),
+            post(
+                "rules-accepted",
+                f"{CRDS}?dryRun=All",
+                prop(type="integer", **{"x-kubernetes-validations": [{"rule": "self > 0"}]}),
+            ),
             delete("deleted", f"{CRDS}/lamps.stable.example.com"),
         ),
     ),
@@ -252,7 +362,15 @@ SCENARIOS = (
             namespace("definitions-deleted"),
             post("crd", CRDS, crd("mugs", "Mug")),
             settle("served", "/apis/stable.example.com/v1/namespaces/definitions-deleted/mugs"),
-            post("held", "/apis/stable.example.com/v1/namespaces/definitions-deleted/mugs", {"apiVersion": "stable.example.com/v1", "kind": "Mug", "metadata": {"name": "held", "finalizers": ["example.com/hold"]}}),
+            post(
+                "held",
+                "/apis/stable.example.com/v1/namespaces/definitions-deleted/mugs",
+                {
+                    "apiVersion": "stable.example.com/v1",
+                    "kind": "Mug",
+                    "metadata": {"name": "held", "finalizers": ["example.com/hold"]},
+                },
+            ),
         ),
         (
             delete("delete", f"{CRDS}/mugs.stable.example.com"),

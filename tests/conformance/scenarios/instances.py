@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.conformance.exchange import Scenario
+from tests.conformance.exchange import Json, Scenario
 from tests.conformance.scenarios.make import (
     CRDS,
     JSON_PATCH,
@@ -26,7 +26,7 @@ FORMATS = (
     "uuid5", "isbn", "isbn10", "isbn13", "creditcard", "ssn", "hexcolor", "rgbcolor", "byte", "password",
     "date", "duration", "date-time", "datetime",
 )  # fmt: skip
-PROPERTIES: dict[str, dict[str, Any]] = {
+PROPERTIES: dict[str, Json] = {
     "text": TEXT,
     "whole": WHOLE,
     "small": {"type": "integer", "format": "int32"},
@@ -41,7 +41,13 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     "short": {"type": "string", "maxLength": 3},
     "long": {"type": "string", "minLength": 3},
     "bounded": {"type": "integer", "minimum": 2, "maximum": 4},
-    "exclusive": {"type": "number", "minimum": 2, "exclusiveMinimum": True, "maximum": 4, "exclusiveMaximum": True},
+    "exclusive": {
+        "type": "number",
+        "minimum": 2,
+        "exclusiveMinimum": True,
+        "maximum": 4,
+        "exclusiveMaximum": True,
+    },
     "multiple": {"type": "integer", "multipleOf": 5},
     "few": {"type": "array", "maxItems": 1, "items": TEXT},
     "many": {"type": "array", "minItems": 2, "items": TEXT},
@@ -50,7 +56,11 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     "set": {"type": "array", "items": TEXT, "x-kubernetes-list-type": "set"},
     "keyed": {
         "type": "array",
-        "items": {"type": "object", "required": ["name", "port"], "properties": {"name": TEXT, "port": WHOLE, "v": TEXT}},
+        "items": {
+            "type": "object",
+            "required": ["name", "port"],
+            "properties": {"name": TEXT, "port": WHOLE, "v": TEXT},
+        },
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["name", "port"],
     },
@@ -60,10 +70,14 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     "negated": {"type": "string", "not": {"enum": ["no"]}},
     "nullable": {"type": "string", "nullable": True},
     "either": {"x-kubernetes-int-or-string": True},
-    "embedded": {"type": "object", "x-kubernetes-embedded-resource": True, "x-kubernetes-preserve-unknown-fields": True},
+    "embedded": {
+        "type": "object",
+        "x-kubernetes-embedded-resource": True,
+        "x-kubernetes-preserve-unknown-fields": True,
+    },
     "free": {"x-kubernetes-preserve-unknown-fields": True},
-} | {f"format-{f}": {"type": "string", "format": f} for f in FORMATS}  # fmt: skip
-INVALID: dict[str, dict[str, Any]] = {
+} | {f"format-{f}": {"type": "string", "format": f} for f in FORMATS}
+INVALID: dict[str, Json] = {
     "text-is-number": {"text": 1},
     "text-is-bool": {"text": True},
     "text-is-list": {"text": ["a"]},
@@ -117,11 +131,11 @@ INVALID: dict[str, dict[str, Any]] = {
     "free": {"free": {"a": [1, None, {"b": "c"}]}},
     "unknown": {"nope": 1},
     "several": {"text": 1, "choice": "c", "bounded": 9, "object": {}},
-} | {f"format-{f}": {f"format-{f}": "nope!"} for f in FORMATS}  # fmt: skip
+} | {f"format-{f}": {f"format-{f}": "nope!"} for f in FORMATS}
 PROBES = "/apis/stable.example.com/v1/namespaces/instances/probes"
 
 
-def probe(name: str, spec: Any, **metadata: Any) -> dict[str, Any]:
+def probe(name: str, spec: Json, **metadata: Json) -> dict[str, Any]:
     """Return a Probe."""
     body = named("stable.example.com/v1", "Probe", name, spec=spec)
     body["metadata"] |= metadata
@@ -131,7 +145,11 @@ def probe(name: str, spec: Any, **metadata: Any) -> dict[str, Any]:
 PROBE_CRD = crd(
     "probes",
     "Probe",
-    {"type": "object", "required": ["spec"], "properties": {"spec": {"type": "object", "properties": PROPERTIES}}},
+    {
+        "type": "object",
+        "required": ["spec"],
+        "properties": {"spec": {"type": "object", "properties": PROPERTIES}},
+    },
 )
 
 SCENARIOS = (
@@ -159,17 +177,48 @@ SCENARIOS = (
             post("finalizer", f"{PROBES}?dryRun=All", probe("x", {}, finalizers=["nope"])),
             post("finalizer-unqualified", f"{PROBES}?dryRun=All", probe("x", {}, finalizers=["a b/c"])),
             post("owner", f"{PROBES}?dryRun=All", probe("x", {}, ownerReferences=[{"kind": "Probe"}])),
-            post("owner-two-controllers", f"{PROBES}?dryRun=All", probe("x", {}, ownerReferences=[{"apiVersion": "v1", "kind": "A", "name": n, "uid": n, "controller": True} for n in "ab"])),
-            post("metadata-unknown-strict", f"{PROBES}?dryRun=All&fieldValidation=Strict", probe("x", {}, nope=1)),
-            post("unknown-strict", f"{PROBES}?dryRun=All&fieldValidation=Strict", probe("x", {"nope": 1, "object": {"must": "x", "other": 1}})),
+            post(
+                "owner-two-controllers",
+                f"{PROBES}?dryRun=All",
+                probe(
+                    "x",
+                    {},
+                    ownerReferences=[
+                        {"apiVersion": "v1", "kind": "A", "name": n, "uid": n, "controller": True}
+                        for n in "ab"
+                    ],
+                ),
+            ),
+            post(
+                "metadata-unknown-strict",
+                f"{PROBES}?dryRun=All&fieldValidation=Strict",
+                probe("x", {}, nope=1),
+            ),
+            post(
+                "unknown-strict",
+                f"{PROBES}?dryRun=All&fieldValidation=Strict",
+                probe("x", {"nope": 1, "object": {"must": "x", "other": 1}}),
+            ),
             post("unknown-warn", f"{PROBES}?dryRun=All&fieldValidation=Warn", probe("x", {"nope": 1})),
-            post("duplicate-strict", f"{PROBES}?dryRun=All&fieldValidation=Strict", '{"apiVersion":"stable.example.com/v1","kind":"Probe","metadata":{"name":"x"},"spec":{"text":"a","text":"b"}}'),
-            post("duplicate-yaml-strict", f"{PROBES}?dryRun=All&fieldValidation=Strict", "apiVersion: stable.example.com/v1\nkind: Probe\nmetadata:\n  name: x\nspec:\n  text: one\n  text: two\n", **{"Content-Type": "application/yaml"}),
+            post(
+                "duplicate-strict",
+                f"{PROBES}?dryRun=All&fieldValidation=Strict",
+                '{"apiVersion":"stable.example.com/v1","kind":"Probe","metadata":{"name":"x"},"spec":{"text":"a","text":"b"}}',
+            ),
+            post(
+                "duplicate-yaml-strict",
+                f"{PROBES}?dryRun=All&fieldValidation=Strict",
+                "apiVersion: stable.example.com/v1\nkind: Probe\nmetadata: {name: x}\n"
+                "spec:\n  text: one\n  text: two\n",
+                **{"Content-Type": "application/yaml"},
+            ),
             patch("patch-type", f"{PROBES}/valid", {"spec": {"text": 1}}),
             patch("patch-unknown", f"{PROBES}/valid", {"spec": {"nope": 1}}),
             patch("patch-unknown-strict", f"{PROBES}/valid?fieldValidation=Strict", {"spec": {"nope": 1}}),
             patch("patch-remove-spec", f"{PROBES}/valid", {"spec": None}),
-            patch("json-patch-missing", f"{PROBES}/valid", [{"op": "remove", "path": "/spec/nope"}], JSON_PATCH),
+            patch(
+                "json-patch-missing", f"{PROBES}/valid", [{"op": "remove", "path": "/spec/nope"}], JSON_PATCH
+            ),
             patch("patch-uid", f"{PROBES}/valid", {"metadata": {"uid": "x"}}),
             patch("patch-metadata-type", f"{PROBES}/valid", {"metadata": {"labels": {"a": 1}}}),
             put("put-stale", f"{PROBES}/valid", probe("valid", {}, resourceVersion="1")),

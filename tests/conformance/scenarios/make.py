@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.conformance.exchange import Ask
+from tests.conformance.exchange import Ask, Json
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -36,22 +36,22 @@ def settle(name: str, path: str) -> Ask:
     return Ask(name, "GET", path, settle=True)
 
 
-def post(name: str, path: str, body: Any, *, user: str = "admin", **headers: str) -> Ask:
+def post(name: str, path: str, body: Json, *, user: str = "admin", **headers: str) -> Ask:
     """Create an object."""
     return Ask(name, "POST", path, body, user, headers)
 
 
-def put(name: str, path: str, body: Any, *, user: str = "admin") -> Ask:
+def put(name: str, path: str, body: Json, *, user: str = "admin") -> Ask:
     """Replace an object."""
     return Ask(name, "PUT", path, body, user)
 
 
-def patch(name: str, path: str, body: Any, kind: str = MERGE, *, user: str = "admin") -> Ask:
+def patch(name: str, path: str, body: Json, kind: str = MERGE, *, user: str = "admin") -> Ask:
     """Patch an object with one of the patch media types."""
     return Ask(name, "PATCH", path, body, user, {"Content-Type": kind})
 
 
-def delete(name: str, path: str, body: Any = None, *, user: str = "admin") -> Ask:
+def delete(name: str, path: str, body: Json = None, *, user: str = "admin") -> Ask:
     """Delete an object or a collection."""
     return Ask(name, "DELETE", path, body, user)
 
@@ -61,7 +61,7 @@ def namespace(name: str) -> Ask:
     return post(f"namespace-{name}", f"{CORE}/namespaces", named("v1", "Namespace", name))
 
 
-def named(api_version: str, kind: str, name: str, **fields: Any) -> dict[str, Any]:
+def named(api_version: str, kind: str, name: str, **fields: Json) -> dict[str, Any]:
     """Return an object with a name."""
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, **fields}
 
@@ -71,9 +71,7 @@ def config_map(name: str, **data: str) -> dict[str, Any]:
     return named("v1", "ConfigMap", name, data=data)
 
 
-def crd(
-    plural: str, kind: str, schema: dict[str, Any] | None = None, **version: Any
-) -> dict[str, Any]:
+def crd(plural: str, kind: str, schema: dict[str, Any] | None = None, **version: Json) -> dict[str, Any]:
     """Return a namespaced CRD of group stable.example.com with one version, v1."""
     return named(
         "apiextensions.k8s.io/v1",
@@ -96,7 +94,7 @@ def crd(
     )
 
 
-def object_schema(properties: dict[str, Any], **rest: Any) -> dict[str, Any]:
+def object_schema(properties: dict[str, Any], **rest: Json) -> dict[str, Any]:
     """Return a root schema whose `spec` has the given properties."""
     spec = {"type": "object", "properties": properties, **rest}
     return {"type": "object", "properties": {"spec": spec}}

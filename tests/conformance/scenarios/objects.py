@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.conformance.scenarios.make import CORE, RBAC, config_map, named
+
+if TYPE_CHECKING:
+    from tests.conformance.exchange import Json
 
 RBAC_V1 = "rbac.authorization.k8s.io/v1"
 RULE = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list"]}
@@ -20,7 +23,7 @@ def role_ref(kind: str, name: str = "reader") -> dict[str, str]:
     return {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
 
 
-def event(namespace: str, name: str, **fields: Any) -> dict[str, Any]:
+def event(namespace: str, name: str, **fields: Json) -> dict[str, Any]:
     """Return a core event about a configmap."""
     body: dict[str, Any] = {
         "apiVersion": "v1",
@@ -38,7 +41,7 @@ def event(namespace: str, name: str, **fields: Any) -> dict[str, Any]:
     return body | fields
 
 
-def new_event(namespace: str, name: str, **fields: Any) -> dict[str, Any]:
+def new_event(namespace: str, name: str, **fields: Json) -> dict[str, Any]:
     """Return an event of events.k8s.io about a configmap."""
     body: dict[str, Any] = {
         "apiVersion": "events.k8s.io/v1",
@@ -56,7 +59,7 @@ def new_event(namespace: str, name: str, **fields: Any) -> dict[str, Any]:
     return body | fields
 
 
-def lease(name: str, **spec: Any) -> dict[str, Any]:
+def lease(name: str, **spec: Json) -> dict[str, Any]:
     """Return a lease."""
     return named("coordination.k8s.io/v1", "Lease", name, spec=spec)
 
@@ -69,13 +72,18 @@ def valid_objects(namespace: str) -> dict[str, tuple[str, dict[str, Any]]]:
     return {
         "namespace": (f"{CORE}/namespaces", named("v1", "Namespace", f"{namespace}-other")),
         "configmap": (f"{core}/configmaps", config_map("one", a="1", b="2")),
-        "secret": (f"{core}/secrets", named("v1", "Secret", "one", data={"a": "eA=="}, stringData={"b": "y"})),
+        "secret": (
+            f"{core}/secrets",
+            named("v1", "Secret", "one", data={"a": "eA=="}, stringData={"b": "y"}),
+        ),
         "serviceaccount": (f"{core}/serviceaccounts", named("v1", "ServiceAccount", "one")),
         "event": (f"{core}/events", event(namespace, "one.1")),
         "new-event": (events, new_event(namespace, "one.2")),
         "lease": (
             leases,
-            lease("one", holderIdentity="me", leaseDurationSeconds=15, renewTime="2026-01-01T00:00:00.123456Z"),
+            lease(
+                "one", holderIdentity="me", leaseDurationSeconds=15, renewTime="2026-01-01T00:00:00.123456Z"
+            ),
         ),
         "role": (f"{rbac}/roles", named(RBAC_V1, "Role", "one", rules=[RULE])),
         "rolebinding": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.conformance.exchange import Ask, Scenario
+from tests.conformance.exchange import Ask, Json, Scenario
 from tests.conformance.scenarios.make import CORE, RBAC, config_map, named, namespace, patch, post, put
 from tests.conformance.scenarios.objects import RBAC_V1, RULE, SUBJECTS, event, lease, new_event, role_ref
 
@@ -14,7 +14,7 @@ LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NS}/leases"
 NEW_EVENTS = f"/apis/events.k8s.io/v1/namespaces/{NS}/events"
 
 
-def with_metadata(body: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+def with_metadata(body: dict[str, Any], **metadata: Json) -> dict[str, Any]:
     """Return the object with more metadata."""
     return {**body, "metadata": {**body["metadata"], **metadata}}
 
@@ -29,7 +29,7 @@ def role(rules: list[dict[str, Any]]) -> dict[str, Any]:
     return named(RBAC_V1, "Role", "x", rules=rules)
 
 
-def binding(ref: Any, subjects: Any) -> dict[str, Any]:
+def binding(ref: Json, subjects: Json) -> dict[str, Any]:
     """Return a RoleBinding."""
     return named(RBAC_V1, "RoleBinding", "x", roleRef=ref, subjects=subjects)
 
@@ -40,7 +40,10 @@ SECRET_TYPES: dict[str, dict[str, Any]] = {
     "dockercfg": {"type": "kubernetes.io/dockercfg", "data": {}},
     "dockercfg-not-json": {"type": "kubernetes.io/dockercfg", "stringData": {".dockercfg": "x"}},
     "dockerconfigjson": {"type": "kubernetes.io/dockerconfigjson", "data": {}},
-    "dockerconfigjson-not-json": {"type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": "x"}},
+    "dockerconfigjson-not-json": {
+        "type": "kubernetes.io/dockerconfigjson",
+        "stringData": {".dockerconfigjson": "x"},
+    },
     "basic-auth": {"type": "kubernetes.io/basic-auth", "data": {}},
     "ssh-auth": {"type": "kubernetes.io/ssh-auth", "data": {}},
     "tls": {"type": "kubernetes.io/tls", "data": {}},
@@ -72,7 +75,11 @@ SCENARIOS = (
                     "name-long": config_map("a" * 254),
                     "name-longest": config_map("a" * 253),
                     "name-empty": config_map(""),
-                    "generate-name": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "A_"}},
+                    "generate-name": {
+                        "apiVersion": "v1",
+                        "kind": "ConfigMap",
+                        "metadata": {"generateName": "A_"},
+                    },
                     "label-key": with_metadata(MAP, labels={"-a": "b"}),
                     "label-prefix": with_metadata(MAP, labels={"A_/b": "c"}),
                     "label-slashes": with_metadata(MAP, labels={"a/b/c": "d"}),
@@ -86,16 +93,25 @@ SCENARIOS = (
                     "finalizer-standard": with_metadata(MAP, finalizers=["orphan", "foregroundDeletion"]),
                     "finalizer-invalid": with_metadata(MAP, finalizers=["a b"]),
                     "owner-empty": with_metadata(MAP, ownerReferences=[{}]),
-                    "owner-api-version": with_metadata(MAP, ownerReferences=[{**OWNER, "apiVersion": "a/b/c"}]),
+                    "owner-api-version": with_metadata(
+                        MAP, ownerReferences=[{**OWNER, "apiVersion": "a/b/c"}]
+                    ),
                     "owner-event": with_metadata(MAP, ownerReferences=[{**OWNER, "kind": "Event"}]),
                     "owner-twice": with_metadata(MAP, ownerReferences=[OWNER, OWNER]),
                     "owner-two-controllers": with_metadata(
                         MAP,
-                        ownerReferences=[{**OWNER, "controller": True}, {**OWNER, "uid": "v", "controller": True}],
+                        ownerReferences=[
+                            {**OWNER, "controller": True},
+                            {**OWNER, "uid": "v", "controller": True},
+                        ],
                     ),
                     "generation-negative": with_metadata(MAP, generation=-1),
-                    "managed-fields": with_metadata(MAP, managedFields=[{"operation": "Nope", "fieldsType": "Other"}]),
-                    "several": with_metadata(config_map("A"), labels={"-a": "b", "c": "-"}, finalizers=["nope"]),
+                    "managed-fields": with_metadata(
+                        MAP, managedFields=[{"operation": "Nope", "fieldsType": "Other"}]
+                    ),
+                    "several": with_metadata(
+                        config_map("A"), labels={"-a": "b", "c": "-"}, finalizers=["nope"]
+                    ),
                 },
             ),
         ),
@@ -107,7 +123,11 @@ SCENARIOS = (
             namespace(NS),
             post("map", f"{CORE_NS}/configmaps", config_map("stored", a="1")),
             post("secret", f"{CORE_NS}/secrets", named("v1", "Secret", "stored", stringData={"a": "b"})),
-            post("frozen", f"{CORE_NS}/secrets", named("v1", "Secret", "frozen", immutable=True, stringData={"a": "b"})),
+            post(
+                "frozen",
+                f"{CORE_NS}/secrets",
+                named("v1", "Secret", "frozen", immutable=True, stringData={"a": "b"}),
+            ),
             post("event", f"{CORE_NS}/events", event(NS, "stored")),
             post("new-event", NEW_EVENTS, new_event(NS, "new-stored")),
         ),
@@ -118,7 +138,9 @@ SCENARIOS = (
                     "configmap-key": named("v1", "ConfigMap", "x", data={"a b": "c"}),
                     "configmap-key-empty": named("v1", "ConfigMap", "x", data={"": "c"}),
                     "configmap-key-dots": named("v1", "ConfigMap", "x", data={"..": "c"}),
-                    "configmap-key-twice": named("v1", "ConfigMap", "x", data={"a": "c"}, binaryData={"a": "eA=="}),
+                    "configmap-key-twice": named(
+                        "v1", "ConfigMap", "x", data={"a": "c"}, binaryData={"a": "eA=="}
+                    ),
                     "configmap-binary-key": named("v1", "ConfigMap", "x", binaryData={"a b": "eA=="}),
                     "configmap-too-long": config_map("x", a="x" * (1024 * 1024 + 1)),
                 },
@@ -137,18 +159,28 @@ SCENARIOS = (
                     "namespace-uppercase": named("v1", "Namespace", "A"),
                     "namespace-long": named("v1", "Namespace", "a" * 64),
                     "namespace-finalizer": named("v1", "Namespace", "x", spec={"finalizers": ["nope"]}),
-                    "namespace-label": with_metadata(named("v1", "Namespace", "x"), labels={"kubernetes.io/metadata.name": "y"}),
+                    "namespace-label": with_metadata(
+                        named("v1", "Namespace", "x"), labels={"kubernetes.io/metadata.name": "y"}
+                    ),
                 },
             ),
             patch("namespace-phase", f"{CORE_NS}/status", {"status": {"phase": "Terminating"}}),
             patch("namespace-spec-finalizers", CORE_NS, {"spec": {"finalizers": []}}),
-            put("namespace-finalize", f"{CORE_NS}/finalize", named("v1", "Namespace", NS, spec={"finalizers": ["kubernetes", "nope"]})),
+            put(
+                "namespace-finalize",
+                f"{CORE_NS}/finalize",
+                named("v1", "Namespace", NS, spec={"finalizers": ["kubernetes", "nope"]}),
+            ),
             *creates(
                 f"{CORE_NS}/events",
                 {
                     "event-without-object": {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "x"}},
-                    "event-other-namespace": event(NS, "x", involvedObject={"kind": "ConfigMap", "name": "a", "namespace": "other"}),
-                    "event-minimal": event(NS, "x", source=None, firstTimestamp=None, lastTimestamp=None, count=None),
+                    "event-other-namespace": event(
+                        NS, "x", involvedObject={"kind": "ConfigMap", "name": "a", "namespace": "other"}
+                    ),
+                    "event-minimal": event(
+                        NS, "x", source=None, firstTimestamp=None, lastTimestamp=None, count=None
+                    ),
                     "event-with-time": event(NS, "x", eventTime="2026-01-01T00:00:00.000000Z"),
                 },
             ),
@@ -165,7 +197,9 @@ SCENARIOS = (
                     "new-event-action": new_event(NS, "x", action=""),
                     "new-event-series": new_event(NS, "x", series={"count": 1}),
                     "new-event-deprecated": new_event(NS, "x", deprecatedCount=1),
-                    "new-event-other-namespace": new_event(NS, "x", regarding={"kind": "ConfigMap", "name": "a", "namespace": "other"}),
+                    "new-event-other-namespace": new_event(
+                        NS, "x", regarding={"kind": "ConfigMap", "name": "a", "namespace": "other"}
+                    ),
                 },
             ),
             patch("new-event-change", f"{NEW_EVENTS}/new-stored", {"reason": "Other"}),
@@ -177,8 +211,22 @@ SCENARIOS = (
         "Roles, bindings and leases that are refused (creates: dry run).",
         (
             namespace(NS),
-            post("binding", f"{RBAC_NS}/rolebindings", named(RBAC_V1, "RoleBinding", "stored", roleRef=role_ref("Role"), subjects=SUBJECTS)),
-            post("cluster-binding", f"{RBAC}/clusterrolebindings", named(RBAC_V1, "ClusterRoleBinding", "invalid-stored", roleRef=role_ref("ClusterRole"), subjects=SUBJECTS)),
+            post(
+                "binding",
+                f"{RBAC_NS}/rolebindings",
+                named(RBAC_V1, "RoleBinding", "stored", roleRef=role_ref("Role"), subjects=SUBJECTS),
+            ),
+            post(
+                "cluster-binding",
+                f"{RBAC}/clusterrolebindings",
+                named(
+                    RBAC_V1,
+                    "ClusterRoleBinding",
+                    "invalid-stored",
+                    roleRef=role_ref("ClusterRole"),
+                    subjects=SUBJECTS,
+                ),
+            ),
             post("lease", LEASES, lease("stored", leaseTransitions=5)),
         ),
         (
@@ -199,10 +247,21 @@ SCENARIOS = (
             *creates(
                 f"{RBAC}/clusterroles",
                 {
-                    "clusterrole-url-and-resource": named(RBAC_V1, "ClusterRole", "x", rules=[{**RULE, "nonResourceURLs": ["/x"]}]),
-                    "clusterrole-url": named(RBAC_V1, "ClusterRole", "x", rules=[{"nonResourceURLs": ["/x"], "verbs": ["get"]}]),
+                    "clusterrole-url-and-resource": named(
+                        RBAC_V1, "ClusterRole", "x", rules=[{**RULE, "nonResourceURLs": ["/x"]}]
+                    ),
+                    "clusterrole-url": named(
+                        RBAC_V1, "ClusterRole", "x", rules=[{"nonResourceURLs": ["/x"], "verbs": ["get"]}]
+                    ),
                     "clusterrole-aggregation-empty": named(RBAC_V1, "ClusterRole", "x", aggregationRule={}),
-                    "clusterrole-aggregation-selector": named(RBAC_V1, "ClusterRole", "x", aggregationRule={"clusterRoleSelectors": [{"matchExpressions": [{"key": "a", "operator": "Nope"}]}]}),
+                    "clusterrole-aggregation-selector": named(
+                        RBAC_V1,
+                        "ClusterRole",
+                        "x",
+                        aggregationRule={
+                            "clusterRoleSelectors": [{"matchExpressions": [{"key": "a", "operator": "Nope"}]}]
+                        },
+                    ),
                 },
             ),
             *creates(
@@ -217,18 +276,35 @@ SCENARIOS = (
                     "binding-no-subjects": binding(role_ref("Role"), []),
                     "binding-subject-kind": binding(role_ref("Role"), [{"kind": "Nope", "name": "a"}]),
                     "binding-subject-name": binding(role_ref("Role"), [{"kind": "User"}]),
-                    "binding-subject-group": binding(role_ref("Role"), [{"kind": "User", "name": "a", "apiGroup": "x"}]),
-                    "binding-account-namespace": binding(role_ref("Role"), [{"kind": "ServiceAccount", "name": "a"}]),
-                    "binding-account-name": binding(role_ref("Role"), [{"kind": "ServiceAccount", "name": "A_", "namespace": "b"}]),
-                    "binding-account-group": binding(role_ref("Role"), [{"kind": "ServiceAccount", "name": "a", "namespace": "b", "apiGroup": "x"}]),
+                    "binding-subject-group": binding(
+                        role_ref("Role"), [{"kind": "User", "name": "a", "apiGroup": "x"}]
+                    ),
+                    "binding-account-namespace": binding(
+                        role_ref("Role"), [{"kind": "ServiceAccount", "name": "a"}]
+                    ),
+                    "binding-account-name": binding(
+                        role_ref("Role"), [{"kind": "ServiceAccount", "name": "A_", "namespace": "b"}]
+                    ),
+                    "binding-account-group": binding(
+                        role_ref("Role"),
+                        [{"kind": "ServiceAccount", "name": "a", "namespace": "b", "apiGroup": "x"}],
+                    ),
                 },
             ),
             *creates(
                 f"{RBAC}/clusterrolebindings",
-                {"cluster-binding-to-role": named(RBAC_V1, "ClusterRoleBinding", "x", roleRef=role_ref("Role"), subjects=SUBJECTS)},
+                {
+                    "cluster-binding-to-role": named(
+                        RBAC_V1, "ClusterRoleBinding", "x", roleRef=role_ref("Role"), subjects=SUBJECTS
+                    )
+                },
             ),
             patch("binding-ref-change", f"{RBAC_NS}/rolebindings/stored", {"roleRef": {"name": "other"}}),
-            patch("cluster-binding-ref-change", f"{RBAC}/clusterrolebindings/invalid-stored", {"roleRef": {"name": "other"}}),
+            patch(
+                "cluster-binding-ref-change",
+                f"{RBAC}/clusterrolebindings/invalid-stored",
+                {"roleRef": {"name": "other"}},
+            ),
             *creates(
                 LEASES,
                 {

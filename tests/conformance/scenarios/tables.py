@@ -70,7 +70,9 @@ SCENARIOS = (
             get("crd", f"{CRDS}/crates.stable.example.com", accept=TABLE),
             get("crates", CRATES, accept=TABLE),
             get("crate", f"{CRATES}/full", accept=TABLE),
-            get("beta", f"{CORE}/namespaces/tables/configmaps/one", accept=TABLE.replace("v=v1", "v=v1beta1")),
+            get(
+                "beta", f"{CORE}/namespaces/tables/configmaps/one", accept=TABLE.replace("v=v1", "v=v1beta1")
+            ),
             get("without-object", f"{CORE}/namespaces/tables/configmaps?includeObject=None", accept=TABLE),
             get("with-object", f"{CORE}/namespaces/tables/configmaps?includeObject=Object", accept=TABLE),
             get("empty", f"{CORE}/namespaces/none/configmaps", accept=TABLE),
@@ -99,10 +101,7 @@ SCENARIOS = (
         "Every kind as stored after its create, in a list, and as metadata only.",
         (namespace("stored"),),
         (
-            *(
-                post(f"{kind}-created", path, body)
-                for kind, (path, body) in valid_objects("stored").items()
-            ),
+            *(post(f"{kind}-created", path, body) for kind, (path, body) in valid_objects("stored").items()),
             get("configmap-list", f"{CORE}/namespaces/stored/configmaps?fieldSelector=metadata.name%3Done"),
             get("configmap-partial", f"{CORE}/namespaces/stored/configmaps/one", accept=PARTIAL),
             get(
@@ -114,7 +113,10 @@ SCENARIOS = (
             get("new-event-as-core", f"{CORE}/namespaces/stored/events/one.2"),
             get("pretty", f"{CORE}/namespaces/stored/configmaps/one?pretty=true"),
             get("page-one", f"{CORE}/namespaces/stored/events?limit=1"),
-            get("page-two", f"{CORE}/namespaces/stored/events?limit=1&continue={{{{page-one:metadata.continue}}}}"),
+            get(
+                "page-two",
+                f"{CORE}/namespaces/stored/events?limit=1&continue={{{{page-one:metadata.continue}}}}",
+            ),
             get("page-selected", f"{CORE}/namespaces/stored/events?limit=1&fieldSelector=type%3DNormal"),
         ),
     ),

@@ -15,7 +15,11 @@ SCENARIOS = (
         "Watches of configmaps after a create, two patches, a delete and a second create.",
         (
             namespace("watched"),
-            post("first", MAPS, {**config_map("first", a="1"), "metadata": {"name": "first", "labels": {"x": "1"}}}),
+            post(
+                "first",
+                MAPS,
+                {**config_map("first", a="1"), "metadata": {"name": "first", "labels": {"x": "1"}}},
+            ),
             patch("change", f"{MAPS}/first", {"data": {"a": "2"}}),
             patch("unlabel", f"{MAPS}/first", {"metadata": {"labels": {"x": "2"}}}),
             patch("nothing", f"{MAPS}/first", {"data": {"a": "2"}}),

@@ -62,7 +62,13 @@ SCENARIOS = (
             patch(
                 "owner",
                 f"{MAPS}/one",
-                {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u"}]}},
+                {
+                    "metadata": {
+                        "ownerReferences": [
+                            {"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u"}
+                        ]
+                    }
+                },
             ),
         ),
     ),
@@ -73,20 +79,30 @@ SCENARIOS = (
             namespace("deletes"),
             *(post(n, f"{CORE}/namespaces/deletes/configmaps", config_map(n)) for n in "abcde"),
             post("held", f"{CORE}/namespaces/deletes/configmaps", FINALIZED),
-            post("role", "/apis/rbac.authorization.k8s.io/v1/namespaces/deletes/roles", named("rbac.authorization.k8s.io/v1", "Role", "r")),
+            post(
+                "role",
+                "/apis/rbac.authorization.k8s.io/v1/namespaces/deletes/roles",
+                named("rbac.authorization.k8s.io/v1", "Role", "r"),
+            ),
             namespace("deletes-whole"),
         ),
         (
             delete("dry", f"{CORE}/namespaces/deletes/configmaps/a?dryRun=All"),
             delete("at-once", f"{CORE}/namespaces/deletes/configmaps/a"),
             delete("grouped", "/apis/rbac.authorization.k8s.io/v1/namespaces/deletes/roles/r"),
-            delete("background", f"{CORE}/namespaces/deletes/configmaps/b", {"propagationPolicy": "Background"}),
+            delete(
+                "background", f"{CORE}/namespaces/deletes/configmaps/b", {"propagationPolicy": "Background"}
+            ),
             delete("foreground", f"{CORE}/namespaces/deletes/configmaps/c?propagationPolicy=Foreground"),
             delete("orphan", f"{CORE}/namespaces/deletes/configmaps/d?propagationPolicy=Orphan"),
             delete("held", f"{CORE}/namespaces/deletes/configmaps/held"),
             delete("held-again", f"{CORE}/namespaces/deletes/configmaps/held"),
             post("held-recreated", f"{CORE}/namespaces/deletes/configmaps", FINALIZED),
-            patch("held-more-finalizers", f"{CORE}/namespaces/deletes/configmaps/held", {"metadata": {"finalizers": ["example.com/hold", "example.com/more"]}}),
+            patch(
+                "held-more-finalizers",
+                f"{CORE}/namespaces/deletes/configmaps/held",
+                {"metadata": {"finalizers": ["example.com/hold", "example.com/more"]}},
+            ),
             patch("released", f"{CORE}/namespaces/deletes/configmaps/held", {"metadata": {"finalizers": []}}),
             get("released-gone", f"{CORE}/namespaces/deletes/configmaps/held"),
             delete("collection-selected", f"{CORE}/namespaces/deletes/configmaps?labelSelector=none"),

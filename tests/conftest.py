@@ -1,0 +1,136 @@
+"""Fixtures every kind of test may use: a real kcp process, started as a user starts it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READY = "kcp is ready: "
+READY_SECONDS = 60
+DRAIN_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class KcpServer:
+    """A running `kcp start`: where it is, whom it trusts, and tokens by user name.
+
+    Users: `admin` (group system:masters), `alice` (an ordinary user of group developers) and
+    `kcp-admin`, the administrator of the generated kubeconfig.
+    """
+
+    url: str
+    root_directory: Path
+    kubeconfig: Path
+    ca: bytes
+    tokens: dict[str, str]
+
+    def cluster(self, name: str) -> str:
+        """Return the base URL of a logical cluster."""
+        return f"{self.url}/clusters/{name}"
+
+    def new_cluster(self) -> str:
+        """Return the base URL of a logical cluster nobody used yet; an administrator's write creates it."""
+        return self.cluster(f"test-{secrets.token_hex(5)}")
+
+
+def kcp_command() -> str:
+    """Return the path of the kcp command that belongs to this interpreter, else the one on PATH."""
+    beside = Path(sys.executable).parent / "kcp"
+    command = str(beside) if beside.exists() else shutil.which("kcp")
+    if command is None:
+        pytest.fail("the kcp command is not installed (make build)")
+    return command
+
+
+def start_kcp(root: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
+    """Start kcp on a free port of loopback and return the process and its URL once it is ready."""
+    log = (root.parent / f"{root.name}.log").open("w")
+    process = subprocess.Popen(
+        [
+            kcp_command(),
+            "start",
+            "--root-directory",
+            str(root),
+            "--bind-address",
+            "127.0.0.1",
+            "--secure-port",
+            "0",
+            *options,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    log.close()
+    assert process.stdout is not None
+    late = threading.Timer(READY_SECONDS, process.kill)
+    late.start()
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if line.startswith(READY):
+            late.cancel()
+            # Whatever else it prints is read, so that it never blocks on a full pipe.
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            return process, line[len(READY) :].split()[0].rstrip("/")
+    late.cancel()
+    process.wait()
+    errors = Path(log.name).read_text()[-2000:]
+    pytest.fail(f"kcp start ended with {process.returncode}: {''.join(seen)}{errors}")
+
+
+def stop_kcp(process: subprocess.Popen[str]) -> int:
+    """End kcp as a service manager does and return its exit code."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(DRAIN_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def read_kubeconfig(path: Path) -> dict[str, Any]:
+    """Read a kubeconfig with its named lists as mappings."""
+    config: dict[str, Any] = yaml.safe_load(path.read_text())
+    return {
+        kind: {entry["name"]: entry[kind.removesuffix("s")] for entry in config[kind]}
+        for kind in ("clusters", "users", "contexts")
+    }
+
+
+@pytest.fixture(scope="session")
+def kcp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KcpServer]:
+    """Run one kcp process for the whole session; tests keep apart by logical clusters."""
+    directory = tmp_path_factory.mktemp("kcp")
+    tokens = {user: secrets.token_hex(16) for user in ("admin", "alice")}
+    token_file = directory / "tokens.csv"
+    token_file.write_text(
+        f'{tokens["admin"]},admin,admin-uid,"system:masters"\n{tokens["alice"]},alice,alice-uid,"developers"\n'
+    )
+    root = directory / "root"
+    process, url = start_kcp(root, "--token-auth-file", str(token_file))
+    try:
+        kubeconfig = root / "admin.kubeconfig"
+        entries = read_kubeconfig(kubeconfig)
+        tokens["kcp-admin"] = entries["users"]["kcp-admin"]["token"]
+        ca = base64.b64decode(entries["clusters"]["base"]["certificate-authority-data"])
+        yield KcpServer(url, root, kubeconfig, ca, tokens)
+    finally:
+        stop_kcp(process)
