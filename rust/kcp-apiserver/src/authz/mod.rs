@@ -14,6 +14,7 @@ mod scope;
 mod step;
 
 pub use attributes::{Attributes, Decision, Reason};
+pub use scope::{ANONYMOUS, AUTHENTICATED, ORIGIN, SCOPES, UNAUTHENTICATED};
 pub use step::{allow, require};
 
 use crate::exchange::UserInfo;
