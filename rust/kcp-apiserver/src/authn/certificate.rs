@@ -99,7 +99,10 @@ mod tests {
         let within: Timestamp = "2026-01-15T00:00:00Z".parse().unwrap();
         let good = Known::parse(&certificate(Some("ann"), ExtendedKeyUsagePurpose::ClientAuth)).unwrap();
         let user = good.user(within).unwrap().unwrap();
-        assert_eq!((user.name.as_str(), user.groups.as_slice()), ("ann", &["developers".into(), AUTHENTICATED.into()][..]));
+        assert_eq!(
+            (user.name.as_str(), user.groups.as_slice()),
+            ("ann", &["developers".into(), AUTHENTICATED.into()][..])
+        );
         assert!(user.extra[super::super::CREDENTIAL_ID][0].starts_with("X509SHA256="));
         assert!(good.user("2025-12-31T23:59:59Z".parse().unwrap()).is_err());
         assert!(good.user("2026-02-01T00:00:01Z".parse().unwrap()).is_err());

@@ -187,9 +187,7 @@ fn parts(wanted: &UserInfo, constrained: bool) -> Vec<Part<'_>> {
     }
     parts.extend(wanted.groups.iter().map(|name| of(group, "groups", name)));
     for (key, values) in &wanted.extra {
-        parts.extend(
-            values.iter().map(|value| Part { subresource: key, ..of(GROUP_OF_PARTS, "userextras", value) }),
-        );
+        parts.extend(values.iter().map(|value| Part { subresource: key, ..of(GROUP_OF_PARTS, "userextras", value) }));
     }
     parts
 }

@@ -6,7 +6,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use quick_cache::sync::Cache;
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -109,8 +111,8 @@ impl SigningKey {
         let body: String = body.split_whitespace().collect();
         let der = STANDARD.decode(body).map_err(|_| KeyError::Pem)?;
         let random = SystemRandom::new();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der, &random)
-            .map_err(|_| KeyError::Key)?;
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der, &random).map_err(|_| KeyError::Key)?;
         let id = key_id(pair.public_key().as_ref());
         Ok(Self { pair, id, random, verified: Cache::new(VERIFIED) })
     }
@@ -233,7 +235,9 @@ mod tests {
         wider.exp = i64::MAX;
         let body = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&wider).unwrap());
         assert!(key.verify(&format!("{}.{body}.{}", parts[0], parts[2])).is_none(), "tampered");
-        for text in ["", ".", "..", "a.b", "a.b.c.d", &token[..token.len() - 1], &format!("{token}A"), &format!("{token}.")] {
+        for text in
+            ["", ".", "..", "a.b", "a.b.c.d", &token[..token.len() - 1], &format!("{token}A"), &format!("{token}.")]
+        {
             assert!(key.verify(text).is_none(), "{text}");
         }
     }

@@ -230,9 +230,7 @@ fn home(exchange: &Exchange, claims: &Claims) -> String {
 /// Whether a request that names no logical cluster is to be served in its token's: everything but mounts, the server's
 /// own metrics, and what another shard sent on.
 fn belongs_to_a_cluster(exchange: &Exchange) -> bool {
-    exchange.path != "/metrics"
-        && !exchange.path.starts_with("/services/")
-        && !exchange.headers().contains_key(SHARDED)
+    exchange.path != "/metrics" && !exchange.path.starts_with("/services/") && !exchange.headers().contains_key(SHARDED)
 }
 
 /// The bearer token, if there is one. Other schemes and empty tokens are no credentials; a token that is not text is one

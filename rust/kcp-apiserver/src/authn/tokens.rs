@@ -169,8 +169,10 @@ mod tests {
     fn a_token_file_reads_as_kubernetes_reads_it() {
         let text = "# who\na,ann,1\r\n\nb, \"bob \"\"b\"\"\",2,\"g, h\"\nc,carl,,single\n";
         let tokens = parse_token_file(text).unwrap();
-        let users: Vec<_> =
-            tokens.iter().map(|token| (token.user.name.as_str(), token.user.uid.as_str(), token.user.groups.join("|"))).collect();
+        let users: Vec<_> = tokens
+            .iter()
+            .map(|token| (token.user.name.as_str(), token.user.uid.as_str(), token.user.groups.join("|")))
+            .collect();
         assert_eq!(
             users,
             [("ann", "1", String::new()), ("bob \"b\"", "2", "g|h".to_owned()), ("carl", "", "single".to_owned())]
