@@ -10,13 +10,17 @@ mod fault;
 mod formats;
 pub mod jsonpath;
 mod lists;
+mod numbers;
 pub mod object_meta;
 pub mod openapi;
 mod path;
 mod pattern;
 mod pool;
+#[cfg(test)]
+mod properties;
 mod props;
 mod prune;
+mod ratchet;
 mod shape;
 mod structural;
 pub mod table;

@@ -33,7 +33,7 @@ impl Structural {
             }
             Value::Array(items) => {
                 match node.list {
-                    ListType::Atomic => {}
+                    ListType::Unsaid | ListType::Atomic => {}
                     ListType::Set => {
                         for index in repeated(items.iter().map(Value::to_string)) {
                             errors.push(fault::duplicate(&at.index(index), &items[index]));

@@ -338,10 +338,6 @@ impl<'p> Translator<'p> {
                 self.take("]");
                 break;
             }
-            if c == '-' && !first && !rest[1..].starts_with(']') {
-                let shown: String = rest.chars().take(2).collect();
-                return Err(failure("invalid character class range", &shown));
-            }
             first = false;
             if rest.starts_with("[:")
                 && let Some(end) = rest.find(":]")
@@ -435,6 +431,8 @@ mod tests {
             (r"^[A-Za-z0-9_-]*$", "a-b_", "a b"),
             (r"^\x41\x{42}$", "AB", "A"),
             (r"(?i)^abc$", "ABC", "abd"),
+            (r"^[0-9a-zA-Z-.]+$", "a-.0", "a,"),
+            (r"^[a-z-]+$", "a-", "A"),
         ] {
             let regex = compile(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
             assert!(regex.is_match(yes), "{pattern} on {yes}");

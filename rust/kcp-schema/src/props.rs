@@ -5,8 +5,9 @@ use crate::path::At;
 use kcp_apimachinery::field::Error;
 use serde_json::{Map, Value};
 
-/// How deep schemas may nest. Recursion over schemas is bounded by it everywhere.
-pub const MAX_DEPTH: usize = 100;
+/// How deep schemas may nest: about what JSON bodies, cut off at 128 levels, can hold. Recursion over schemas is bounded by
+/// it everywhere.
+pub const MAX_DEPTH: usize = 64;
 
 /// How many nodes (properties, items, combinator branches) one schema may have.
 pub const MAX_NODES: usize = 200_000;
@@ -80,8 +81,11 @@ pub(crate) struct Props<'a> {
 impl<'a> Props<'a> {
     /// Reads a schema, refusing what nests too deeply or is too large.
     pub(crate) fn parse(schema: &'a Value, at: &At<'_>) -> Result<Props<'a>, Error> {
-        let mut reader = Reader { nodes: 0 };
-        reader.schema(schema, at, 0)
+        let mut props = Props::default();
+        match (Reader { nodes: 0 }).fill(&mut props, schema, at, 0) {
+            Ok(()) => Ok(props),
+            Err(error) => Err(*error),
+        }
     }
 
     /// The named property.
@@ -124,20 +128,19 @@ struct Reader {
     nodes: usize,
 }
 
+/// Boxed, to keep the frames of the recursion small.
+type Filled = Result<(), Box<Error>>;
+
 impl Reader {
-    fn schema<'a>(&mut self, value: &'a Value, at: &At<'_>, depth: usize) -> Result<Props<'a>, Error> {
-        if depth >= MAX_DEPTH {
-            return Err(fault::forbidden(at, &format!("must not nest more than {MAX_DEPTH} levels deep")));
-        }
+    fn fill<'a>(&mut self, props: &mut Props<'a>, value: &'a Value, at: &At<'_>, depth: usize) -> Filled {
         self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err(fault::forbidden(at, &format!("must not have more than {MAX_NODES} nodes")));
+        if depth >= MAX_DEPTH || self.nodes > MAX_NODES {
+            return Err(too_large(at, depth));
         }
-        let mut props = Props::default();
         let map = match value {
             Value::Object(map) => map,
-            Value::Null => return Ok(props),
-            other => return Err(fault::type_invalid(at, other, "must be an object")),
+            Value::Null => return Ok(()),
+            other => return Err(Box::new(fault::type_invalid(at, other, "must be an object"))),
         };
         let depth = depth + 1;
         for (name, value) in map {
@@ -145,112 +148,155 @@ impl Reader {
                 continue;
             }
             props.keys += 1;
-            let at = at.child(name);
-            let at = &at;
+            let at = &at.child(name);
             match name.as_str() {
-                "id" => props.id = text(value, at)?,
-                "$schema" => props.schema = text(value, at)?,
-                "$ref" => props.reference = Some(text(value, at)?),
-                "description" => props.description = text(value, at)?,
-                "type" => props.kind = text(value, at)?,
-                "nullable" => props.nullable = flag(value, at)?,
-                "format" => props.format = text(value, at)?,
-                "title" => props.title = text(value, at)?,
-                "default" => props.default = Some(value),
-                "maximum" => props.maximum = Some(number(value, at)?),
-                "exclusiveMaximum" => props.exclusive_maximum = flag(value, at)?,
-                "minimum" => props.minimum = Some(number(value, at)?),
-                "exclusiveMinimum" => props.exclusive_minimum = flag(value, at)?,
-                "maxLength" => props.max_length = Some(integer(value, at)?),
-                "minLength" => props.min_length = Some(integer(value, at)?),
-                "pattern" => props.pattern = text(value, at)?,
-                "maxItems" => props.max_items = Some(integer(value, at)?),
-                "minItems" => props.min_items = Some(integer(value, at)?),
-                "uniqueItems" => props.unique_items = flag(value, at)?,
-                "multipleOf" => props.multiple_of = Some(number(value, at)?),
-                "enum" => props.values = list(value, at)?.iter().collect(),
-                "maxProperties" => props.max_properties = Some(integer(value, at)?),
-                "minProperties" => props.min_properties = Some(integer(value, at)?),
-                "required" => props.required = texts(value, at)?,
-                "items" => props.items = Some(self.items(value, at, depth)?),
-                "allOf" => props.all_of = self.schemas(value, at, depth)?,
-                "oneOf" => props.one_of = self.schemas(value, at, depth)?,
-                "anyOf" => props.any_of = self.schemas(value, at, depth)?,
-                "not" => props.not = Some(Box::new(self.schema(value, at, depth)?)),
-                "properties" => props.properties = self.named(value, at, depth)?,
-                "additionalProperties" => props.extra = Some(self.extra(value, at, depth)?),
-                "patternProperties" => props.pattern_properties = self.named(value, at, depth)?,
-                "dependencies" => props.dependencies = Some(object(value, at)?),
-                "additionalItems" => props.additional_items = Some(value),
-                "definitions" => props.definitions = self.named(value, at, depth)?,
-                "externalDocs" => props.external_docs = Some(value),
-                "example" => props.example = Some(value),
-                "x-kubernetes-preserve-unknown-fields" => props.preserve = Some(flag(value, at)?),
-                "x-kubernetes-embedded-resource" => props.embedded = flag(value, at)?,
-                "x-kubernetes-int-or-string" => props.int_or_string = flag(value, at)?,
-                "x-kubernetes-list-map-keys" => props.list_map_keys = texts(value, at)?,
-                "x-kubernetes-list-type" => props.list_type = Some(text(value, at)?),
-                "x-kubernetes-map-type" => props.map_type = Some(text(value, at)?),
-                "x-kubernetes-validations" => props.validations = Some(list(value, at)?),
-                _ => {}
+                "items" => match value {
+                    Value::Array(items) => {
+                        let mut many = Vec::new();
+                        self.fill_all(&mut many, items, at, depth)?;
+                        props.items = Some(Items::Many(many));
+                    }
+                    value => {
+                        let mut one = empty();
+                        self.fill(&mut one, value, at, depth)?;
+                        props.items = Some(Items::One(one));
+                    }
+                },
+                "additionalProperties" => match value {
+                    Value::Bool(allows) => props.extra = Some(Extra::Allows(*allows)),
+                    value => {
+                        let mut schema = empty();
+                        self.fill(&mut schema, value, at, depth)?;
+                        props.extra = Some(Extra::Schema(schema));
+                    }
+                },
+                "not" => {
+                    let mut not = empty();
+                    self.fill(&mut not, value, at, depth)?;
+                    props.not = Some(not);
+                }
+                "allOf" => self.fill_all(&mut props.all_of, list(value, at)?, at, depth)?,
+                "oneOf" => self.fill_all(&mut props.one_of, list(value, at)?, at, depth)?,
+                "anyOf" => self.fill_all(&mut props.any_of, list(value, at)?, at, depth)?,
+                "properties" => self.fill_named(&mut props.properties, object(value, at)?, at, depth)?,
+                "patternProperties" => self.fill_named(&mut props.pattern_properties, object(value, at)?, at, depth)?,
+                "definitions" => self.fill_named(&mut props.definitions, object(value, at)?, at, depth)?,
+                name => set(props, name, value, at)?,
             }
         }
-        Ok(props)
+        Ok(())
     }
 
-    fn items<'a>(&mut self, value: &'a Value, at: &At<'_>, depth: usize) -> Result<Items<'a>, Error> {
-        Ok(match value {
-            Value::Array(_) => Items::Many(self.schemas(value, at, depth)?),
-            _ => Items::One(Box::new(self.schema(value, at, depth)?)),
-        })
+    fn fill_all<'a>(&mut self, all: &mut Vec<Props<'a>>, values: &'a [Value], at: &At<'_>, depth: usize) -> Filled {
+        all.resize_with(values.len(), Props::default);
+        for (index, (props, value)) in all.iter_mut().zip(values).enumerate() {
+            self.fill(props, value, &at.index(index), depth)?;
+        }
+        Ok(())
     }
 
-    fn extra<'a>(&mut self, value: &'a Value, at: &At<'_>, depth: usize) -> Result<Extra<'a>, Error> {
-        Ok(match value {
-            Value::Bool(allows) => Extra::Allows(*allows),
-            _ => Extra::Schema(Box::new(self.schema(value, at, depth)?)),
-        })
-    }
-
-    fn schemas<'a>(&mut self, value: &'a Value, at: &At<'_>, depth: usize) -> Result<Vec<Props<'a>>, Error> {
-        list(value, at)?.iter().enumerate().map(|(index, item)| self.schema(item, &at.index(index), depth)).collect()
-    }
-
-    fn named<'a>(&mut self, value: &'a Value, at: &At<'_>, depth: usize) -> Result<Vec<(&'a str, Props<'a>)>, Error> {
-        let mut named = object(value, at)?
-            .iter()
-            .map(|(name, item)| Ok((name.as_str(), self.schema(item, &at.key(name), depth)?)))
-            .collect::<Result<Vec<_>, Error>>()?;
+    fn fill_named<'a>(
+        &mut self,
+        named: &mut Vec<(&'a str, Props<'a>)>,
+        map: &'a Map<String, Value>,
+        at: &At<'_>,
+        depth: usize,
+    ) -> Filled {
+        named.extend(map.keys().map(|name| (name.as_str(), Props::default())));
         // The map may keep insertion order when another crate turns that feature on.
         named.sort_by(|a, b| a.0.cmp(b.0));
-        Ok(named)
+        for (name, props) in named {
+            if let Some(value) = map.get(*name) {
+                self.fill(props, value, &at.key(name), depth)?;
+            }
+        }
+        Ok(())
     }
 }
 
-fn text<'a>(value: &'a Value, at: &At<'_>) -> Result<&'a str, Error> {
-    value.as_str().ok_or_else(|| fault::type_invalid(at, value, "must be a string"))
+#[inline(never)]
+fn empty<'a>() -> Box<Props<'a>> {
+    Box::default()
 }
 
-fn flag(value: &Value, at: &At<'_>) -> Result<bool, Error> {
-    value.as_bool().ok_or_else(|| fault::type_invalid(at, value, "must be a boolean"))
+fn too_large(at: &At<'_>, depth: usize) -> Box<Error> {
+    let detail = if depth >= MAX_DEPTH {
+        format!("must not nest more than {MAX_DEPTH} levels deep")
+    } else {
+        format!("must not have more than {MAX_NODES} nodes")
+    };
+    Box::new(fault::forbidden(at, &detail))
 }
 
-fn number(value: &Value, at: &At<'_>) -> Result<f64, Error> {
-    value.as_f64().ok_or_else(|| fault::type_invalid(at, value, "must be a number"))
+/// Sets a field that holds no schema.
+#[inline(never)]
+fn set<'a>(props: &mut Props<'a>, name: &str, value: &'a Value, at: &At<'_>) -> Filled {
+    match name {
+        "id" => props.id = text(value, at)?,
+        "$schema" => props.schema = text(value, at)?,
+        "$ref" => props.reference = Some(text(value, at)?),
+        "description" => props.description = text(value, at)?,
+        "type" => props.kind = text(value, at)?,
+        "nullable" => props.nullable = flag(value, at)?,
+        "format" => props.format = text(value, at)?,
+        "title" => props.title = text(value, at)?,
+        "default" => props.default = Some(value),
+        "maximum" => props.maximum = Some(number(value, at)?),
+        "exclusiveMaximum" => props.exclusive_maximum = flag(value, at)?,
+        "minimum" => props.minimum = Some(number(value, at)?),
+        "exclusiveMinimum" => props.exclusive_minimum = flag(value, at)?,
+        "maxLength" => props.max_length = Some(integer(value, at)?),
+        "minLength" => props.min_length = Some(integer(value, at)?),
+        "pattern" => props.pattern = text(value, at)?,
+        "maxItems" => props.max_items = Some(integer(value, at)?),
+        "minItems" => props.min_items = Some(integer(value, at)?),
+        "uniqueItems" => props.unique_items = flag(value, at)?,
+        "multipleOf" => props.multiple_of = Some(number(value, at)?),
+        "enum" => props.values = list(value, at)?.iter().collect(),
+        "maxProperties" => props.max_properties = Some(integer(value, at)?),
+        "minProperties" => props.min_properties = Some(integer(value, at)?),
+        "required" => props.required = texts(value, at)?,
+        "dependencies" => props.dependencies = Some(object(value, at)?),
+        "additionalItems" => props.additional_items = Some(value),
+        "externalDocs" => props.external_docs = Some(value),
+        "example" => props.example = Some(value),
+        "x-kubernetes-preserve-unknown-fields" => props.preserve = Some(flag(value, at)?),
+        "x-kubernetes-embedded-resource" => props.embedded = flag(value, at)?,
+        "x-kubernetes-int-or-string" => props.int_or_string = flag(value, at)?,
+        "x-kubernetes-list-map-keys" => props.list_map_keys = texts(value, at)?,
+        "x-kubernetes-list-type" => props.list_type = Some(text(value, at)?),
+        "x-kubernetes-map-type" => props.map_type = Some(text(value, at)?),
+        "x-kubernetes-validations" => props.validations = Some(list(value, at)?),
+        // Not a field of schemas, so not counted either.
+        _ => props.keys -= 1,
+    }
+    Ok(())
 }
 
-fn integer(value: &Value, at: &At<'_>) -> Result<i64, Error> {
-    value.as_i64().ok_or_else(|| fault::type_invalid(at, value, "must be an integer"))
+fn text<'a>(value: &'a Value, at: &At<'_>) -> Result<&'a str, Box<Error>> {
+    value.as_str().ok_or_else(|| Box::new(fault::type_invalid(at, value, "must be a string")))
 }
 
-fn list<'a>(value: &'a Value, at: &At<'_>) -> Result<&'a Vec<Value>, Error> {
-    value.as_array().ok_or_else(|| fault::type_invalid(at, value, "must be an array"))
+fn flag(value: &Value, at: &At<'_>) -> Result<bool, Box<Error>> {
+    value.as_bool().ok_or_else(|| Box::new(fault::type_invalid(at, value, "must be a boolean")))
 }
 
-fn object<'a>(value: &'a Value, at: &At<'_>) -> Result<&'a Map<String, Value>, Error> {
-    value.as_object().ok_or_else(|| fault::type_invalid(at, value, "must be an object"))
+fn number(value: &Value, at: &At<'_>) -> Result<f64, Box<Error>> {
+    value.as_f64().ok_or_else(|| Box::new(fault::type_invalid(at, value, "must be a number")))
 }
 
-fn texts<'a>(value: &'a Value, at: &At<'_>) -> Result<Vec<&'a str>, Error> {
+fn integer(value: &Value, at: &At<'_>) -> Result<i64, Box<Error>> {
+    value.as_i64().ok_or_else(|| Box::new(fault::type_invalid(at, value, "must be an integer")))
+}
+
+fn list<'a>(value: &'a Value, at: &At<'_>) -> Result<&'a Vec<Value>, Box<Error>> {
+    value.as_array().ok_or_else(|| Box::new(fault::type_invalid(at, value, "must be an array")))
+}
+
+fn object<'a>(value: &'a Value, at: &At<'_>) -> Result<&'a Map<String, Value>, Box<Error>> {
+    value.as_object().ok_or_else(|| Box::new(fault::type_invalid(at, value, "must be an object")))
+}
+
+fn texts<'a>(value: &'a Value, at: &At<'_>) -> Result<Vec<&'a str>, Box<Error>> {
     list(value, at)?.iter().enumerate().map(|(index, item)| text(item, &at.index(index))).collect()
 }

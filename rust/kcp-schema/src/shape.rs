@@ -61,7 +61,7 @@ impl Field {
 }
 
 /// Deepest structure that is decoded.
-const MAX_DEPTH: usize = 220;
+const MAX_DEPTH: usize = 80;
 
 /// Decodes `value` in place. Unknown fields are dropped and their paths added to `unknown`; the error says, in Go's
 /// words, what was of the wrong type first.

@@ -71,6 +71,8 @@ impl Kind {
 /// `x-kubernetes-list-type`.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub(crate) enum ListType {
+    /// Not said: replaced as a whole like atomic, but old and new items correspond by their index.
+    Unsaid,
     Atomic,
     Set,
     Map,
@@ -87,7 +89,7 @@ pub(crate) const LISTS: u16 = 1 << 4;
 pub(crate) const EMBEDS: u16 = 1 << 5;
 /// This node itself has a default.
 pub(crate) const DEFAULTED: u16 = 1 << 6;
-/// This node has a rule of the enforced kinds or a format.
+/// Flags that a node takes over from those below it.
 const INHERITED: u16 = DEFAULTS | LISTS | EMBEDS;
 
 const NONE: u32 = u32::MAX;
@@ -159,7 +161,7 @@ pub(crate) enum Rule {
     MaxProperties(i64),
     Required(Box<[Name]>),
     MapKeys(Box<[Name]>),
-    Default(Value),
+    Default(Box<Value>),
 }
 
 struct Pattern {
@@ -291,7 +293,7 @@ impl Structural {
             return None;
         }
         self.rules(node).iter().find_map(|rule| match rule {
-            Rule::Default(value) => Some(value),
+            Rule::Default(value) => Some(&**value),
             _ => None,
         })
     }
@@ -375,9 +377,10 @@ impl Builder {
         let list = match props.list_type {
             Some("set") => ListType::Set,
             Some("map") => ListType::Map,
-            _ => ListType::Atomic,
+            Some("atomic") => ListType::Atomic,
+            _ => ListType::Unsaid,
         };
-        set(LISTS, list != ListType::Atomic);
+        set(LISTS, matches!(list, ListType::Set | ListType::Map));
 
         let items = match &props.items {
             Some(Items::One(item)) => self.node(item),
@@ -485,7 +488,7 @@ impl Builder {
             rules.push(Rule::MapKeys(self.names(&props.list_map_keys)));
         }
         if let Some(default) = props.default {
-            rules.push(Rule::Default(default.clone()));
+            rules.push(Rule::Default(Box::new(default.clone())));
         }
         if rules.is_empty() {
             return (0, 0);

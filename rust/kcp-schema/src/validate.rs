@@ -4,45 +4,24 @@
 //! only when the first said no.
 
 use crate::fault;
-use crate::structural::{Additional, Kind, LISTS, ListType, NULLABLE, Node, Rule, Structural};
+use crate::numbers::{Numeric, in_range, is_json_integer, number_rule, range_failure, same};
+use crate::ratchet::Old;
+use crate::structural::{Additional, Kind, LISTS, NULLABLE, Node, Rule, Structural};
 use kcp_apimachinery::field::{Error, ErrorList};
-use kcp_apimachinery::text::{float, quote};
+use kcp_apimachinery::text::quote;
 use serde_json::{Number, Value};
 use std::collections::HashSet;
 use std::fmt::Write;
 
-/// A number as the API server's decoder sees it: 64-bit integers stay integers, all others are floats.
-#[derive(Clone, Copy)]
-pub(crate) enum Numeric {
-    Int(i64),
-    Float(f64),
-}
-
-impl Numeric {
-    pub(crate) fn of(number: &Number) -> Numeric {
-        match number.as_i64() {
-            Some(int) => Numeric::Int(int),
-            None => Numeric::Float(number.as_f64().unwrap_or(f64::MAX)),
-        }
-    }
-
-    fn float(self) -> f64 {
-        match self {
-            Numeric::Int(int) => int as f64,
-            Numeric::Float(float) => float,
-        }
-    }
-}
-
 /// What one failed check reports.
-enum Failure {
+pub(crate) enum Failure {
     /// At the path of the value (or of the missing field), with its kind of error.
     Field(String, What, String),
     /// Not bound to a field.
     Plain(String),
 }
 
-enum What {
+pub(crate) enum What {
     Required,
     NotSupported(Value, Vec<String>),
     TooLong(i64),
@@ -113,14 +92,6 @@ impl Outcome {
     }
 }
 
-/// The old value of a place and the schema that says how its parts correspond.
-#[derive(Clone, Copy)]
-struct Old<'a> {
-    value: &'a Value,
-    new: &'a Value,
-    schema: &'a Node,
-}
-
 impl Structural {
     /// Validates a whole resource. With `old`, errors at places that did not change are left out.
     pub fn validate(&self, new: &Value, old: Option<&Value>) -> ErrorList {
@@ -158,6 +129,13 @@ impl Structural {
         let old = old.map(|value| Old { value, new, schema: node });
         let outcome = self.check(new, node, old, &mut path);
         outcome.failures.into_iter().map(|failure| failure.error(prefix)).collect()
+    }
+
+    /// What the slow pass reports of a whole resource, for tests that compare it with the quick one.
+    #[cfg(test)]
+    pub(crate) fn failures(&self, value: &Value) -> Vec<String> {
+        let outcome = self.check(value, self.root(), None, &mut String::new());
+        outcome.failures.iter().map(|failure| failure.message().to_owned()).collect()
     }
 
     fn list_errors(&self, object: &Value) -> ErrorList {
@@ -252,7 +230,7 @@ impl Structural {
     /// Checks a value and forgives what is unchanged since `old`.
     fn check(&self, value: &Value, node: &Node, old: Option<Old<'_>>, path: &mut String) -> Outcome {
         let mut outcome = self.check_new(value, node, old, path);
-        if !outcome.is_valid() && old.is_some_and(|old| old.value == old.new) {
+        if !outcome.is_valid() && old.is_some_and(|old| self.unchanged(old)) {
             outcome.failures.clear();
             outcome.seen.clear();
         }
@@ -553,38 +531,6 @@ impl Structural {
             }
         }
     }
-
-    fn correlate_key<'a>(&'a self, old: Old<'a>, key: &str) -> Option<Old<'a>> {
-        let schema = self.entry(old.schema, key)?;
-        Some(Old { value: old.value.get(key)?, new: old.new.get(key)?, schema })
-    }
-
-    /// The old element of each new one. Only lists of type map have any.
-    fn correlate_items<'a>(&'a self, old: Old<'a>) -> Vec<Option<Old<'a>>> {
-        let (Value::Array(olds), Value::Array(news)) = (old.value, old.new) else { return Vec::new() };
-        let Some(schema) = self.items(old.schema) else { return Vec::new() };
-        if old.schema.list != ListType::Map {
-            return Vec::new();
-        }
-        let keys = self.map_keys(old.schema);
-        let key_of = |item: &Value| -> Option<String> {
-            let map = item.as_object()?;
-            let parts: Vec<&Value> = keys.iter().map(|key| map.get(self.name(*key)).unwrap_or(&Value::Null)).collect();
-            serde_json::to_string(&parts).ok()
-        };
-        let mut by_key = std::collections::HashMap::new();
-        for item in olds {
-            if let Some(key) = key_of(item) {
-                by_key.entry(key).or_insert(item);
-            }
-        }
-        news.iter()
-            .map(|new| {
-                let value = *by_key.get(&key_of(new)?)?;
-                Some(Old { value, new, schema })
-            })
-            .collect()
-    }
 }
 
 fn plain(path: &str, what: &str) -> Failure {
@@ -637,122 +583,6 @@ fn type_failure<'s>(value: &Value, node: &Node, format: Option<&'s str>) -> Opti
 
 fn length(text: &str) -> i64 {
     text.chars().count() as i64
-}
-
-/// Whether a float is a whole number that JSON can carry exactly.
-fn is_json_integer(float: f64) -> bool {
-    float.is_finite() && float.abs() <= 9_007_199_254_740_991.0 && {
-        let whole = float.trunc();
-        whole == float || (float - whole).abs() / (float.abs() + whole.abs()) < 1e-9
-    }
-}
-
-fn in_range(value: Numeric, kind: Kind, format: Option<&str>) -> bool {
-    match (kind, format) {
-        (Kind::Integer, Some("int32")) => match value {
-            Numeric::Int(int) => i32::try_from(int).is_ok(),
-            Numeric::Float(float) => float.fract() == 0.0 && float.abs() <= f64::from(i32::MAX),
-        },
-        (Kind::Integer, _) => match value {
-            Numeric::Int(_) => true,
-            Numeric::Float(float) => float.fract() == 0.0 && float.abs() < 9.223_372_036_854_775e18,
-        },
-        (Kind::Number, Some("float")) => value.float().abs() <= f64::from(f32::MAX),
-        _ => true,
-    }
-}
-
-fn range_failure(prefix: &str, kind: Kind, format: Option<&str>, path: &str) -> Failure {
-    Failure::Plain(match format {
-        Some(format) => format!("{prefix} value must be of type {} with format {format} in {path}", kind.name()),
-        None => format!("{prefix} value must be of type {} (default format) in {path}", kind.name()),
-    })
-}
-
-/// Bounds and multiples. A bound outside the range of the type is an error of its own, and then compared as a float.
-fn number_rule(
-    value: Numeric,
-    number: &Number,
-    kind: Kind,
-    format: Option<&str>,
-    rule: &Rule,
-    path: &str,
-    failures: &mut Vec<Failure>,
-) {
-    let (bound, what) = match rule {
-        Rule::MultipleOf(factor) => (*factor, "MultipleOf"),
-        Rule::Minimum { bound, .. } => (*bound, "Minimum boundary"),
-        Rule::Maximum { bound, .. } => (*bound, "Maximum boundary"),
-        _ => return,
-    };
-    let native = in_range(Numeric::Float(bound), kind, format);
-    if !native {
-        failures.push(range_failure(what, kind, format, path));
-    }
-    let as_int = match value {
-        Numeric::Int(int) if native => Some((int, bound as i64)),
-        _ => None,
-    };
-    let shown = match as_int {
-        Some((_, bound)) => bound.to_string(),
-        None => float(bound),
-    };
-    let (wrong, text) = match rule {
-        Rule::MultipleOf(_) => {
-            let positive = as_int.map_or(bound > 0.0, |(_, factor)| factor > 0);
-            if !positive {
-                let message = format!("factor MultipleOf declared for {path} must be positive: {}", float(bound));
-                failures.push(Failure::Field(path.to_owned(), What::Invalid(json_float(bound)), message));
-                return;
-            }
-            let multiple = match as_int {
-                Some((int, factor)) => int % factor == 0,
-                None if bound < 1.0 => is_json_integer(1.0 / bound * value.float()),
-                None => is_json_integer(value.float() / bound),
-            };
-            (!multiple, "should be a multiple of")
-        }
-        Rule::Minimum { exclusive, .. } => {
-            let low = match as_int {
-                Some((int, bound)) if *exclusive => int <= bound,
-                Some((int, bound)) => int < bound,
-                None if *exclusive => value.float() <= bound,
-                None => value.float() < bound,
-            };
-            (low, if *exclusive { "should be greater than" } else { "should be greater than or equal to" })
-        }
-        Rule::Maximum { exclusive, .. } => {
-            let high = match as_int {
-                Some((int, bound)) if *exclusive => int >= bound,
-                Some((int, bound)) => int > bound,
-                None if *exclusive => value.float() >= bound,
-                None => value.float() > bound,
-            };
-            (high, if *exclusive { "should be less than" } else { "should be less than or equal to" })
-        }
-        _ => return,
-    };
-    if wrong {
-        let message = format!("{path} in body {text} {shown}");
-        failures.push(Failure::Field(path.to_owned(), What::Invalid(Value::Number(number.clone())), message));
-    }
-}
-
-fn json_float(float: f64) -> Value {
-    Number::from_f64(float).map_or(Value::Null, Value::Number)
-}
-
-/// Equality for `enum`: numbers compare after conversion to the type of the allowed value, null is never allowed.
-fn same(value: &Value, allowed: &Value) -> bool {
-    match (value, allowed) {
-        (Value::Null, _) | (_, Value::Null) => false,
-        (Value::Number(value), Value::Number(allowed)) => match (Numeric::of(value), Numeric::of(allowed)) {
-            (Numeric::Int(value), Numeric::Int(allowed)) => value == allowed,
-            (Numeric::Float(value), Numeric::Int(allowed)) => value as i64 == allowed,
-            (value, Numeric::Float(allowed)) => value.float() == allowed,
-        },
-        (value, allowed) => value == allowed,
-    }
 }
 
 fn all_unique(items: &[Value]) -> bool {

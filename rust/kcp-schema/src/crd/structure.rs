@@ -5,12 +5,41 @@ use crate::path::At;
 use crate::pattern;
 use crate::props::{Extra, Items, Props};
 use kcp_apimachinery::field::Error;
+use std::collections::HashSet;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
     Root,
     Item,
     Field,
+}
+
+#[derive(Default)]
+struct Findings {
+    list: Vec<Error>,
+    /// Patterns that compile: the same few stand in hundreds of places of a large CRD.
+    good_patterns: HashSet<String>,
+}
+
+impl Findings {
+    fn push(&mut self, error: Error) {
+        self.list.push(error);
+    }
+
+    fn pattern(&mut self, pattern: &str, at: &At<'_>) {
+        if pattern.is_empty() || self.good_patterns.contains(pattern) {
+            return;
+        }
+        match pattern::compile(pattern) {
+            Ok(_) => {
+                self.good_patterns.insert(pattern.to_owned());
+            }
+            Err(error) => {
+                let detail = format!("must be a valid regular expression, but isn't: {error}");
+                self.push(fault::invalid_text(&at.child("pattern"), pattern, &detail));
+            }
+        }
+    }
 }
 
 /// Why a schema cannot be read as structural at all, if so.
@@ -42,11 +71,11 @@ pub(super) fn unsupported(schema: &Props<'_>) -> Option<String> {
 
 /// What keeps a schema from being structural, sorted by message.
 pub(super) fn validate(schema: &Props<'_>, at: &At<'_>) -> Vec<Error> {
-    let mut errors = Vec::new();
+    let mut errors = Findings::default();
     invariants(schema, Level::Root, at, &mut errors);
     combinators(schema, &mut |nested, path| complete(nested, Some(schema), at, path, &mut errors), at);
-    errors.sort_by_cached_key(ToString::to_string);
-    errors
+    errors.list.sort_by_cached_key(ToString::to_string);
+    errors.list
 }
 
 /// Visits the branches of a node's combinators with their paths.
@@ -63,7 +92,7 @@ fn combinators(s: &Props<'_>, visit: &mut dyn FnMut(&Props<'_>, &At<'_>), at: &A
 }
 
 /// Every place that a combinator speaks of must be specified outside it.
-fn complete(nested: &Props<'_>, s: Option<&Props<'_>>, s_at: &At<'_>, v_at: &At<'_>, errors: &mut Vec<Error>) {
+fn complete(nested: &Props<'_>, s: Option<&Props<'_>>, s_at: &At<'_>, v_at: &At<'_>, errors: &mut Findings) {
     let Some(s) = s else {
         errors.push(fault::required(s_at, &format!("because it is defined in {v_at}")));
         return;
@@ -84,7 +113,7 @@ fn is_int_or_string(branches: &[Props<'_>]) -> bool {
     matches!(branches, [a, b] if only(a, "integer") && only(b, "string"))
 }
 
-fn invariants(s: &Props<'_>, level: Level, at: &At<'_>, errors: &mut Vec<Error>) {
+fn invariants(s: &Props<'_>, level: Level, at: &At<'_>, errors: &mut Findings) {
     if s.kind == "array" && s.items.is_none() {
         errors.push(fault::required(&at.child("items"), "must be specified"));
     }
@@ -128,7 +157,7 @@ fn invariants(s: &Props<'_>, level: Level, at: &At<'_>, errors: &mut Vec<Error>)
     }
 }
 
-fn types(s: &Props<'_>, level: Level, at: &At<'_>, errors: &mut Vec<Error>) {
+fn types(s: &Props<'_>, level: Level, at: &At<'_>, errors: &mut Findings) {
     let type_at = at.child("type");
     if s.embedded && s.kind != "object" {
         let detail = "must be object if x-kubernetes-embedded-resource is true";
@@ -153,7 +182,7 @@ fn types(s: &Props<'_>, level: Level, at: &At<'_>, errors: &mut Vec<Error>) {
     }
 }
 
-fn meta_fields(s: &Props<'_>, level: Level, at: &At<'_>, errors: &mut Vec<Error>) {
+fn meta_fields(s: &Props<'_>, level: Level, at: &At<'_>, errors: &mut Findings) {
     let checked = level == Level::Root || s.embedded;
     let properties = at.child("properties");
     for name in ["kind", "apiVersion"] {
@@ -183,7 +212,7 @@ fn meta_fields(s: &Props<'_>, level: Level, at: &At<'_>, errors: &mut Vec<Error>
     }
 }
 
-fn value_validation(s: &Props<'_>, skip_any_of: bool, skip_first: bool, at: &At<'_>, errors: &mut Vec<Error>) {
+fn value_validation(s: &Props<'_>, skip_any_of: bool, skip_first: bool, at: &At<'_>, errors: &mut Findings) {
     if !skip_any_of {
         let list = at.child("anyOf");
         for (index, branch) in s.any_of.iter().enumerate() {
@@ -201,16 +230,11 @@ fn value_validation(s: &Props<'_>, skip_any_of: bool, skip_first: bool, at: &At<
     if let Some(branch) = &s.not {
         nested(branch, false, &at.child("not"), errors);
     }
-    if !s.pattern.is_empty()
-        && let Err(error) = pattern::compile(s.pattern)
-    {
-        let detail = format!("must be a valid regular expression, but isn't: {error}");
-        errors.push(fault::invalid_text(&at.child("pattern"), s.pattern, &detail));
-    }
+    errors.pattern(s.pattern, at);
 }
 
 /// A branch of a combinator: it may restrict values, never say what they are.
-fn nested(s: &Props<'_>, skip_any_of: bool, at: &At<'_>, errors: &mut Vec<Error>) {
+fn nested(s: &Props<'_>, skip_any_of: bool, at: &At<'_>, errors: &mut Findings) {
     value_validation(s, skip_any_of, false, at, errors);
     if let Some(item) = s.item() {
         nested(item, false, &at.child("items"), errors);

@@ -1,0 +1,145 @@
+//! Checks of numbers: ranges of types and formats, bounds, multiples.
+
+use crate::structural::{Kind, Rule};
+use crate::validate::{Failure, What};
+use kcp_apimachinery::text::float;
+use serde_json::{Number, Value};
+
+/// A number as the API server's decoder sees it: 64-bit integers stay integers, all others are floats.
+#[derive(Clone, Copy)]
+pub(crate) enum Numeric {
+    Int(i64),
+    Float(f64),
+}
+
+impl Numeric {
+    pub(crate) fn of(number: &Number) -> Numeric {
+        match number.as_i64() {
+            Some(int) => Numeric::Int(int),
+            None => Numeric::Float(number.as_f64().unwrap_or(f64::MAX)),
+        }
+    }
+
+    fn float(self) -> f64 {
+        match self {
+            Numeric::Int(int) => int as f64,
+            Numeric::Float(float) => float,
+        }
+    }
+}
+
+/// Whether a float is a whole number that JSON can carry exactly.
+pub(crate) fn is_json_integer(float: f64) -> bool {
+    float.is_finite() && float.abs() <= 9_007_199_254_740_991.0 && {
+        let whole = float.trunc();
+        whole == float || (float - whole).abs() / (float.abs() + whole.abs()) < 1e-9
+    }
+}
+
+pub(crate) fn in_range(value: Numeric, kind: Kind, format: Option<&str>) -> bool {
+    match (kind, format) {
+        (Kind::Integer, Some("int32")) => match value {
+            Numeric::Int(int) => i32::try_from(int).is_ok(),
+            Numeric::Float(float) => float.fract() == 0.0 && float.abs() <= f64::from(i32::MAX),
+        },
+        (Kind::Integer, _) => match value {
+            Numeric::Int(_) => true,
+            Numeric::Float(float) => float.fract() == 0.0 && float.abs() < 9.223_372_036_854_775e18,
+        },
+        (Kind::Number, Some("float")) => value.float().abs() <= f64::from(f32::MAX),
+        _ => true,
+    }
+}
+
+pub(crate) fn range_failure(prefix: &str, kind: Kind, format: Option<&str>, path: &str) -> Failure {
+    Failure::Plain(match format {
+        Some(format) => format!("{prefix} value must be of type {} with format {format} in {path}", kind.name()),
+        None => format!("{prefix} value must be of type {} (default format) in {path}", kind.name()),
+    })
+}
+
+/// Bounds and multiples. A bound outside the range of the type is an error of its own, and then compared as a float.
+pub(crate) fn number_rule(
+    value: Numeric,
+    number: &Number,
+    kind: Kind,
+    format: Option<&str>,
+    rule: &Rule,
+    path: &str,
+    failures: &mut Vec<Failure>,
+) {
+    let (bound, what) = match rule {
+        Rule::MultipleOf(factor) => (*factor, "MultipleOf"),
+        Rule::Minimum { bound, .. } => (*bound, "Minimum boundary"),
+        Rule::Maximum { bound, .. } => (*bound, "Maximum boundary"),
+        _ => return,
+    };
+    let native = in_range(Numeric::Float(bound), kind, format);
+    if !native {
+        failures.push(range_failure(what, kind, format, path));
+    }
+    let as_int = match value {
+        Numeric::Int(int) if native => Some((int, bound as i64)),
+        _ => None,
+    };
+    let shown = match as_int {
+        Some((_, bound)) => bound.to_string(),
+        None => float(bound),
+    };
+    let (wrong, text) = match rule {
+        Rule::MultipleOf(_) => {
+            let positive = as_int.map_or(bound > 0.0, |(_, factor)| factor > 0);
+            if !positive {
+                let message = format!("factor MultipleOf declared for {path} must be positive: {}", float(bound));
+                failures.push(Failure::Field(path.to_owned(), What::Invalid(json_float(bound)), message));
+                return;
+            }
+            let multiple = match as_int {
+                Some((int, factor)) => int % factor == 0,
+                None if bound < 1.0 => is_json_integer(1.0 / bound * value.float()),
+                None => is_json_integer(value.float() / bound),
+            };
+            (!multiple, "should be a multiple of")
+        }
+        Rule::Minimum { exclusive, .. } => {
+            let low = match as_int {
+                Some((int, bound)) if *exclusive => int <= bound,
+                Some((int, bound)) => int < bound,
+                None if *exclusive => value.float() <= bound,
+                None => value.float() < bound,
+            };
+            (low, if *exclusive { "should be greater than" } else { "should be greater than or equal to" })
+        }
+        Rule::Maximum { exclusive, .. } => {
+            let high = match as_int {
+                Some((int, bound)) if *exclusive => int >= bound,
+                Some((int, bound)) => int > bound,
+                None if *exclusive => value.float() >= bound,
+                None => value.float() > bound,
+            };
+            (high, if *exclusive { "should be less than" } else { "should be less than or equal to" })
+        }
+        _ => return,
+    };
+    if wrong {
+        let message = format!("{path} in body {text} {shown}");
+        failures.push(Failure::Field(path.to_owned(), What::Invalid(Value::Number(number.clone())), message));
+    }
+}
+
+fn json_float(float: f64) -> Value {
+    Number::from_f64(float).map_or(Value::Null, Value::Number)
+}
+
+/// Equality for `enum`: numbers compare after conversion to the type of the allowed value, null is never allowed.
+pub(crate) fn same(value: &Value, allowed: &Value) -> bool {
+    match (value, allowed) {
+        (Value::Null, _) | (_, Value::Null) => false,
+        (Value::Number(value), Value::Number(allowed)) => match (Numeric::of(value), Numeric::of(allowed)) {
+            (Numeric::Int(value), Numeric::Int(allowed)) => value == allowed,
+            (Numeric::Float(value), Numeric::Int(allowed)) => value as i64 == allowed,
+            (value, Numeric::Float(allowed)) => value.float() == allowed,
+        },
+        (value, allowed) => value == allowed,
+    }
+}
