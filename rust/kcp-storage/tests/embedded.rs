@@ -3,9 +3,7 @@
 mod suite;
 
 use kcp_storage::embedded::Clock;
-use kcp_storage::{
-    At, Backend, Embedded, Error, Expect, KeyRange, OpenError, Options, Retention, Revision, WatchQuery,
-};
+use kcp_storage::{At, Embedded, Error, Expect, KeyRange, OpenError, Options, Retention, Revision, WatchQuery};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -4,7 +4,7 @@ mod suite;
 
 use kcp_storage::{At, Error, KeyRange, Memory, Revision, WatchQuery};
 use std::sync::Arc;
-use suite::{Store, cm, create, idle, list, now, watch};
+use suite::{Store, cm, create, idle, list, watch};
 
 engine_suite!((Arc::new(Memory::default()) as Store, ()));
 
@@ -29,7 +29,7 @@ async fn the_hub_counts_what_it_does() {
     let store: Store = memory.clone();
     let mut watches: Vec<_> = (0..3).map(|_| watch(&store, KeyRange::cluster("configmaps", "a"), 0)).collect();
     assert!(watches.iter_mut().all(idle));
-    now(create(&store, &cm("a", "n", "x"), "x"));
+    create(&store, &cm("a", "n", "x"), "x").await;
     let statistics = memory.statistics();
     assert_eq!((statistics.watchers, statistics.ranges, statistics.published, statistics.delivered), (3, 1, 1, 3));
     drop(watches);

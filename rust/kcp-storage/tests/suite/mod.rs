@@ -8,7 +8,6 @@ use kcp_storage::{
     KeyRange, ListQuery, Observer, Op, Page, Piece, Revision, Template, TemplateObject, Value, Watch, WatchError,
     WatchQuery,
 };
-use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -454,13 +453,4 @@ pub async fn born_objects_are_changed_and_deleted_like_others(store: Store) {
     bear(&store, "b").await.expect("a name is free again");
     assert_eq!(get(&store, &key).await.map(|(_, text)| text), Some("root-ca born in b".into()));
     assert!(get(&store, &account).await.is_some());
-}
-
-/// Runs a future that never waits.
-pub fn now<T>(future: impl Future<Output = T>) -> T {
-    let mut future = std::pin::pin!(future);
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("had to wait"),
-    }
 }
