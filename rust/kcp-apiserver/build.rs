@@ -82,6 +82,7 @@ fn main() {
     all.part::<meta::v1::DeleteOptions>();
     all.part::<meta::v1::WatchEvent<k8s_openapi::apimachinery::pkg::runtime::RawExtension>>();
     all.part::<meta::v1::ListMeta>();
+    all.part::<k8s_openapi::apimachinery::pkg::version::Info>();
     let Collector { mut generator, kinds, lists } = all;
     let mut definitions: BTreeMap<String, Value> = generator.take_definitions(false).into_iter().collect();
     // The one type without a schema: what a patch is depends on its media type.

@@ -35,6 +35,11 @@ impl Document {
     pub fn new(body: Vec<u8>) -> Self {
         let hash = digest::digest(&digest::SHA512, &body);
         let etag = hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+        Self::with_etag(body, etag)
+    }
+
+    /// A document that is named by more than its JSON.
+    pub fn with_etag(body: Vec<u8>, etag: String) -> Self {
         Self { body: body.into(), etag, compressed: OnceLock::new() }
     }
 
@@ -98,6 +103,11 @@ pub struct Identity([u8; 32]);
 impl Identity {
     /// No custom resources.
     pub const NONE: Self = Self([0; 32]);
+
+    /// The identity as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 
     /// The identity of some resources, built-in ones aside.
     pub fn of<'a>(served: impl Iterator<Item = &'a Arc<Served>>) -> Self {
@@ -167,6 +177,16 @@ impl Default for Documents {
 }
 
 impl Documents {
+    /// The document `name` of those who see `identity`, if it is at hand.
+    pub fn find(&self, identity: Identity, name: &str) -> Option<Arc<Document>> {
+        self.kept.get(&(identity, name.to_owned()))
+    }
+
+    /// Keeps a document.
+    pub fn keep(&self, identity: Identity, name: String, document: Arc<Document>) {
+        self.kept.insert((identity, name), document);
+    }
+
     /// The document `name` of those who see `identity`; `build` makes it when it is not at hand.
     pub fn get(&self, identity: Identity, name: impl Into<String>, build: impl FnOnce() -> Vec<u8>) -> Arc<Document> {
         let key = (identity, name.into());

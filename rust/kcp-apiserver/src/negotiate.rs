@@ -232,6 +232,13 @@ pub fn accept(headers: &HeaderMap, query: &str, offer: Offer) -> Result<Negotiat
     Err(refusal(&clauses, offer))
 }
 
+/// Whether a client takes a document that there is only in JSON.
+pub fn takes_json(headers: &HeaderMap) -> bool {
+    let header = headers.get(ACCEPT).map_or("", |value| value.to_str().unwrap_or("-"));
+    header.is_empty()
+        || header.split(',').filter_map(|text| Clause::parse(text.trim())).any(|clause| clause.matches(Media::Json))
+}
+
 /// Routes of built-in resources are found by what they produce, so for those a request that names no producible type
 /// at all never reaches the negotiation and is refused in other words.
 fn refusal(clauses: &[Clause<'_>], offer: Offer) -> Status {

@@ -4,7 +4,7 @@ use crate::chain::{Next, StepResult};
 use crate::exchange::{Cluster, Exchange, Response};
 use crate::registry::ClusterView;
 use crate::server::ApiServer;
-use crate::{discovery, health, respond, version};
+use crate::{discovery, health, openapi, respond, version};
 use http::header::{ALLOW, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, StatusCode};
 use kcp_apimachinery::status::Status;
@@ -45,6 +45,9 @@ pub const ROUTES: &[Route] = &[
     Route { pattern: "/healthz/{check...}", handler: Handler::Await(health::serve) },
     Route { pattern: "/livez", handler: Handler::Await(health::serve) },
     Route { pattern: "/livez/{check...}", handler: Handler::Await(health::serve) },
+    Route { pattern: "/openapi/v2", handler: Handler::Await(openapi::whole) },
+    Route { pattern: "/openapi/v3", handler: Handler::View(openapi::index) },
+    Route { pattern: "/openapi/v3/{path...}", handler: Handler::Await(openapi::part) },
     Route { pattern: "/readyz", handler: Handler::Await(health::serve) },
     Route { pattern: "/readyz/{check...}", handler: Handler::Await(health::serve) },
     Route { pattern: "/version", handler: Handler::Now(version::serve) },
@@ -113,7 +116,7 @@ fn wrong_method(exchange: &Exchange) -> Response {
 fn index(_server: &ApiServer, _exchange: &Exchange, view: &ClusterView, _parts: &[String]) -> Answer {
     let fixed = ROUTES.iter().map(|route| route.pattern).filter(|pattern| !pattern.contains('{') && *pattern != "/");
     let mut paths: Vec<String> = fixed.map(str::to_owned).collect();
-    paths.push("/apis/".into());
+    paths.extend(["/apis/".into(), "/openapi/v3/".into()]);
     paths.extend(health::paths());
     paths.extend(discovery::paths(view));
     paths.sort();

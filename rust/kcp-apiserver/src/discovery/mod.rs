@@ -124,3 +124,6 @@ fn aggregated(exchange: &Exchange, negotiated: Negotiated, document: &Document) 
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public"));
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests;

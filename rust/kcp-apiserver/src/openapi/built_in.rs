@@ -20,6 +20,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     TEXTS.iter().map(|(name, _)| *name)
 }
 
+/// The JSON of a definition.
+pub(super) fn text(name: &str) -> Option<&'static str> {
+    let index = TEXTS.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
+    Some(TEXTS[index].1)
+}
+
 /// The name that a schema refers to, directly or through a lone `allOf`.
 pub fn reference(schema: &Value) -> Option<&str> {
     let target = match schema.get("allOf").and_then(Value::as_array).map(Vec::as_slice) {

@@ -1,0 +1,135 @@
+//! Documents as clients read them.
+
+use super::*;
+use crate::authn::Authentication;
+use crate::clock::SystemClock;
+use crate::exchange::Peer;
+use crate::registry::BuiltIns;
+use crate::server::Config;
+use crate::{Body, RequestBody};
+use http::HeaderMap;
+use http::header::{ETAG, IF_NONE_MATCH};
+use http_body_util::{BodyExt, Empty};
+use kcp_storage::Memory;
+
+fn server() -> Arc<ApiServer> {
+    let table = include_bytes!("../../../../python/kcp/resources/built_in.json");
+    ApiServer::new(Config {
+        store: Arc::new(Memory::default()),
+        clock: Arc::new(SystemClock),
+        built_ins: BuiltIns::parse(table).unwrap(),
+        authentication: Authentication::default(),
+        bridge: None,
+        external_address: "localhost:6443".into(),
+        root_ca: String::new(),
+    })
+}
+
+async fn get(server: &ApiServer, path: &str, headers: &[(http::HeaderName, &str)]) -> (StatusCode, HeaderMap, Vec<u8>) {
+    let mut request = http::Request::get(path);
+    for (name, value) in headers {
+        request = request.header(name, *value);
+    }
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let body = RequestBody::new(Empty::new().map_err(|never| match never {}));
+    let mut exchange = Exchange::new(parts, body, Peer::default());
+    let crate::chain::Next::Answer(response) = crate::paths::serve(server, &mut exchange).await.unwrap() else {
+        panic!("{path} is answered")
+    };
+    let (parts, body): (_, Body) = response.into_parts();
+    (parts.status, parts.headers, body.collect().await.unwrap().to_bytes().to_vec())
+}
+
+async fn document(server: &ApiServer, path: &str) -> Value {
+    let (code, _, body) = get(server, path, &[]).await;
+    assert_eq!(code, 200, "{path}");
+    serde_json::from_slice(&body).unwrap()
+}
+
+/// Every name that a document refers to.
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                match value {
+                    Value::String(target) if key == "$ref" => found.push(target.clone()),
+                    _ => references(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn every_document_of_the_index_is_whole() {
+    let server = server();
+    let index = document(&server, "/openapi/v3").await;
+    let paths = index["paths"].as_object().unwrap();
+    assert!(paths.contains_key("api/v1") && paths.contains_key("apis/rbac.authorization.k8s.io/v1"));
+    for (path, entry) in paths {
+        let url = entry["serverRelativeURL"].as_str().unwrap();
+        let document = document(&server, url).await;
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(!found.is_empty(), "{path}");
+        for target in found {
+            let name = target.strip_prefix(v3::PREFIX).unwrap();
+            assert!(document["components"]["schemas"].get(name).is_some(), "{path}: {target}");
+        }
+    }
+    let whole = document(&server, "/openapi/v2").await;
+    let mut found = Vec::new();
+    references(&whole, &mut found);
+    for target in found {
+        assert!(whole["definitions"].get(target.strip_prefix("#/definitions/").unwrap()).is_some(), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn patches_of_namespaces_name_the_parameter_that_clients_look_for() {
+    let server = server();
+    let v3 = document(&server, "/openapi/v3/api/v1").await;
+    let v2 = document(&server, "/openapi/v2").await;
+    for document in [v3, v2] {
+        let patch = &document["paths"]["/api/v1/namespaces/{name}"]["patch"];
+        assert_eq!(patch["operationId"], "patchCoreV1Namespace");
+        assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Namespace");
+        let parameters = patch["parameters"].as_array().unwrap();
+        assert!(
+            parameters.iter().any(|parameter| parameter["name"] == "fieldValidation" && parameter["in"] == "query")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_document_under_its_hash_never_changes() {
+    let server = server();
+    let index = document(&server, "/openapi/v3").await;
+    let url = index["paths"]["apis/coordination.k8s.io/v1"]["serverRelativeURL"].as_str().unwrap();
+    let (_, headers, _) = get(&server, url, &[]).await;
+    assert_eq!(headers[CACHE_CONTROL], "public, immutable");
+    assert!(headers[EXPIRES].to_str().unwrap().ends_with(" GMT"));
+    let etag = headers[ETAG].to_str().unwrap();
+    assert!(url.ends_with(etag.trim_matches('"')));
+    let (code, _, body) = get(&server, url, &[(IF_NONE_MATCH, etag)]).await;
+    assert_eq!((code, body.len()), (StatusCode::NOT_MODIFIED, 0));
+    let (code, headers, _) = get(&server, "/openapi/v3/apis/coordination.k8s.io/v1?hash=OLD", &[]).await;
+    assert_eq!((code, headers[LOCATION].to_str().unwrap()), (StatusCode::MOVED_PERMANENTLY, url));
+    let (code, headers, _) = get(&server, "/openapi/v3/apis/coordination.k8s.io/v1", &[]).await;
+    assert_eq!((code, headers.contains_key(EXPIRES)), (StatusCode::OK, false));
+    assert_eq!(get(&server, "/openapi/v3/apis/nope.example.com/v1", &[]).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn only_json_is_offered() {
+    let server = server();
+    for (path, version) in [("/openapi/v2", "v2"), ("/openapi/v3/api/v1", "v3")] {
+        let protobuf = format!("application/com.github.proto-openapi.spec.{version}@v1.0+protobuf");
+        let (code, _, body) = get(&server, path, &[(http::header::ACCEPT, &protobuf)]).await;
+        assert_eq!((code, body.len()), (StatusCode::NOT_ACCEPTABLE, 0));
+        let fallback = format!("{protobuf}, application/json");
+        assert_eq!(get(&server, path, &[(http::header::ACCEPT, &fallback)]).await.0, StatusCode::OK);
+    }
+}
