@@ -1,0 +1,1 @@
+"""kcp as a whole, used through clients that are not ours."""

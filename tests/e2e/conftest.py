@@ -1,0 +1,119 @@
+"""kubectl and helm as a user runs them, against the session's kcp."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import KcpServer
+
+TOOLS = Path(__file__).resolve().parent.parent.parent / ".tools" / "bin"
+COMMAND_SECONDS = 60
+# A decoded JSON document.
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A command-line client with a home of its own, pointed at one logical cluster."""
+
+    program: Path
+    flags: tuple[str, ...]
+    home: Path
+
+    def __call__(self, *arguments: str, stdin: str = "") -> str:
+        """Run a command that must succeed and return what it printed."""
+        done = self.run(*arguments, stdin=stdin)
+        assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def fails(self, *arguments: str, stdin: str = "") -> str:
+        """Run a command that must fail and return what it complained."""
+        done = self.run(*arguments, stdin=stdin)
+        assert done.returncode != 0, f"{' '.join(arguments)} succeeded: {done.stdout}"
+        return done.stderr
+
+    def json(self, *arguments: str) -> Json:
+        """Run a command with `-o json` and return the document."""
+        return json.loads(self(*arguments, "-o", "json"))
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command and return how it ended."""
+        return subprocess.run(
+            self.command(*arguments),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            env=self.environment(),
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command that goes on; the caller ends it."""
+        return subprocess.Popen(
+            self.command(*arguments), stdout=subprocess.PIPE, text=True, env=self.environment()
+        )
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the whole command line."""
+        return [str(self.program), *self.flags, *arguments]
+
+    def environment(self) -> dict[str, str]:
+        """Return an environment in which nothing of the developer's own set-up shows."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "KUBECONFIG": str(self.home / "config"),
+            "KUBECACHEDIR": str(self.home / "cache"),
+            "LC_ALL": "C",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Makes clients for any logical cluster and user of one server."""
+
+    server: KcpServer
+    directory: Path
+
+    def kubectl(self, cluster: str, user: str = "admin") -> Client:
+        """Return a kubectl for a logical cluster (its base URL)."""
+        return self.client("kubectl", cluster, user)
+
+    def helm(self, cluster: str, user: str = "admin") -> Client:
+        """Return a helm for a logical cluster (its base URL)."""
+        return self.client("helm", cluster, user)
+
+    def client(self, program: str, cluster: str, user: str) -> Client:
+        """Write a kubeconfig and return a program that uses it."""
+        path = TOOLS / program
+        assert path.exists(), f"{program} is missing (hack/tools)"
+        home = self.directory / f"{program}-{user}-{cluster.rpartition('/')[2].replace('*', 'wildcard')}"
+        home.mkdir(exist_ok=True)
+        (home / "ca.crt").write_bytes(self.server.ca)
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {"name": "c", "cluster": {"server": cluster, "certificate-authority": str(home / "ca.crt")}}
+            ],
+            "users": [{"name": "u", "user": {"token": self.server.tokens.get(user, user)}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "current-context": "x",
+        }
+        (home / "config").write_text(json.dumps(config))
+        (home / "config").chmod(0o600)  # helm warns about others who could read it
+        return Client(path, (), home)
+
+
+@pytest.fixture
+def clients(kcp_server: KcpServer, tmp_path: Path) -> Clients:
+    return Clients(kcp_server, tmp_path)
