@@ -30,26 +30,31 @@ impl ConfigMaps {
 /// The rules that hold for every ConfigMap.
 fn validate(object: &Value, errors: &mut ErrorList) {
     let (text, binary) = (map(object, "data"), map(object, "binaryData"));
+    let path = Path::root("data");
     let mut size = 0;
-    for (field, entries, other_field, other) in
-        [("data", text, "binaryData", binary), ("binaryData", binary, "data", text)]
-    {
-        let path = Path::root(field);
-        for (key, value) in entries {
-            for problem in names::config_map_key(key) {
-                errors.push(Error::invalid(&path.key(key), key.as_str(), problem));
-            }
-            if other.contains_key(key) {
-                let detail = format!("duplicate of key present in {other_field}");
-                errors.push(Error::invalid(&path.key(key), key.as_str(), detail));
-            }
-            let value = value.as_str().unwrap_or_default();
-            size += if field == "data" { value.len() } else { check_base64(value).unwrap_or(value.len()) };
+    for (key, value) in text {
+        key_problems(key, &path, errors);
+        if binary.contains_key(key) {
+            errors.push(Error::invalid(&path.key(key), key.as_str(), "duplicate of key present in binaryData"));
         }
+        size += value.as_str().unwrap_or_default().len();
+    }
+    let path = Path::root("binaryData");
+    for (key, value) in binary {
+        key_problems(key, &path, errors);
+        let value = value.as_str().unwrap_or_default();
+        size += check_base64(value).unwrap_or(value.len());
     }
     if size > MAX_SIZE {
         // A field without a name says that the whole object is meant.
         errors.push(Error::too_long(&Path::root("").key(""), MAX_SIZE));
+    }
+}
+
+/// Keys become file names.
+pub fn key_problems(key: &str, path: &Path, errors: &mut ErrorList) {
+    for problem in names::config_map_key(key) {
+        errors.push(Error::invalid(&path.key(key), key, problem));
     }
 }
 

@@ -1,14 +1,14 @@
 //! Secrets: types and what they require, `stringData`, sizes, immutability.
 
 use super::base::{self, Base, map, text};
-use super::configmaps::MAX_SIZE;
+use super::configmaps::{MAX_SIZE, key_problems};
 use super::{Part, Strategy, cells};
 use crate::typed::check_base64;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::meta;
 use kcp_apimachinery::patch::StrategicSchema;
-use kcp_apimachinery::{meta, names};
 use serde_json::{Map, Value};
 
 const OPAQUE: &str = "Opaque";
@@ -43,9 +43,7 @@ fn validate(object: &Value, errors: &mut ErrorList) {
     let path = Path::root("data");
     let mut size = 0;
     for (key, value) in data {
-        for problem in names::config_map_key(key) {
-            errors.push(Error::invalid(&path.key(key), key.as_str(), problem));
-        }
+        key_problems(key, &path, errors);
         let value = value.as_str().unwrap_or_default();
         size += check_base64(value).unwrap_or(value.len());
     }

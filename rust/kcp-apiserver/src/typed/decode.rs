@@ -83,7 +83,7 @@ impl Tree {
                 }
             }
             (Node::Time, Value::String(text)) => findings.rewrite(text, time::normalize),
-            (Node::MicroTime, Value::String(text)) => findings.rewrite(text, time::normalize_micro),
+            (Node::MicroTime, Value::String(text)) => findings.rewrite(text, micro_time),
             (Node::Bytes, Value::String(text)) => match base64::check(text) {
                 Ok(_) => text.retain(|c| !matches!(c, '\n' | '\r')),
                 Err(offset) => findings.fail(|| format!("illegal base64 data at input byte {offset}")),
@@ -231,6 +231,21 @@ fn push_name(path: &mut String, name: &str) {
         path.push('.');
     }
     path.push_str(name);
+}
+
+/// The canonical form of a time with six digits after the point, which Go reads with neither more nor fewer.
+fn micro_time(text: &str) -> Result<String, String> {
+    const SECONDS: usize = "2006-01-02T15:04:05".len();
+    let canonical = time::normalize_micro(text)?;
+    let rest = &text[SECONDS..];
+    let digits = rest.bytes().skip(1).take_while(u8::is_ascii_digit).count();
+    let (unread, element) = match (rest.starts_with(['.', ',']), digits) {
+        (true, 6) => return Ok(canonical),
+        (true, 7..) => (&rest[7..], "Z07:00"),
+        _ => (rest, ".000000"),
+    };
+    let layout = "2006-01-02T15:04:05.000000Z07:00";
+    Err(format!("parsing time {} as \"{layout}\": cannot parse {} as \"{element}\"", quote(text), quote(unread)))
 }
 
 /// Whether Go's encoder leaves the value out of a field that may be omitted.

@@ -71,6 +71,20 @@ fn wrong_types_are_refused_in_the_words_of_go() {
             "parsing time \"nope\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"nope\" as \"2006\"".to_owned(),
         ),
         (
+            LEASE,
+            json!({"spec": {"renewTime": "2026-01-01T00:00:00Z"}}),
+            "parsing time \"2026-01-01T00:00:00Z\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"Z\" as \
+             \".000000\""
+                .to_owned(),
+        ),
+        (
+            LEASE,
+            json!({"spec": {"renewTime": "2026-01-01T00:00:00.1234567Z"}}),
+            "parsing time \"2026-01-01T00:00:00.1234567Z\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"7Z\" \
+             as \"Z07:00\""
+                .to_owned(),
+        ),
+        (
             CONFIG_MAP,
             json!({"metadata": {"creationTimestamp": 1}}),
             "json: cannot unmarshal number into Go value of type string".to_owned(),
@@ -105,7 +119,7 @@ fn what_go_omits_is_dropped_and_what_it_always_prints_is_added() {
         (
             "an empty holder is a value",
             LEASE,
-            json!({"spec": {"holderIdentity": "", "leaseTransitions": 0, "renewTime": "2026-01-01T00:00:00Z"}}),
+            json!({"spec": {"holderIdentity": "", "leaseTransitions": 0, "renewTime": "2026-01-01T01:00:00.000000+01:00"}}),
             json!({"metadata": {}, "spec": {"holderIdentity": "", "leaseTransitions": 0,
                 "renewTime": "2026-01-01T00:00:00.000000Z"}}),
         ),

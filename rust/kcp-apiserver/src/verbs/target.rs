@@ -89,9 +89,10 @@ impl Target {
         GroupResource::new(&self.served.group, &self.served.resource)
     }
 
-    /// How errors name the kind.
+    /// How errors name the kind: by the group it is stored in.
     pub fn kind(&self) -> GroupKind {
-        GroupKind::new(&self.served.group, &self.served.kind)
+        let group = self.served.storage_api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        GroupKind::new(group, &self.served.kind)
     }
 }
 

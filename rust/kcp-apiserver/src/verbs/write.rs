@@ -83,7 +83,10 @@ pub async fn replace(
         let path = Path::root("metadata");
         let mut errors = strategy.validate_update(&new, old_object, part);
         if errors.is_empty() {
+            // Whether the change names the stored revision was decided before; here it does.
+            meta::set_resource_version(&mut new, &old.revision.to_string());
             errors = meta::validate_object_meta_update(&new, old_object, &path);
+            meta::remove(&mut new, "resourceVersion");
         }
         errors
     };
