@@ -77,8 +77,9 @@ pub async fn replace(
 ) -> Result<Written, Lost> {
     let served = &target.served;
     let strategy = served.strategy.as_ref();
-    let had_revision = new["metadata"]["resourceVersion"].clone();
     codec::strip(&mut new);
+    // Rules may ask for the revision that is replaced.
+    new["metadata"]["resourceVersion"] = Value::String(old.revision.to_string());
     let errors = {
         let path = Path::root("metadata");
         let mut errors = strategy.validate_update(&new, old_object, part);
@@ -95,16 +96,15 @@ pub async fn replace(
     }
     let admission = strategy.admit(server, exchange, &mut new, Some(old_object), part).await?;
     exchange.warnings.extend(strategy.warnings(&new));
+    if dry_run {
+        // What a dry run answers keeps the revision of what stands there.
+        restore_cluster(&mut new, target);
+        return Ok(Written::Dry(new));
+    }
+    codec::strip(&mut new);
     let value = stored(strategy, &new);
     let same = codec::same_object(&value.data, &old.value.data) && value.terms == old.value.terms;
     let released = is_released(strategy, &new);
-    if dry_run {
-        // What a dry run answers keeps the revision of what stands there.
-        new["metadata"]["resourceVersion"] = Value::String(old.revision.to_string());
-        restore_cluster(&mut new, target);
-        let _ = had_revision;
-        return Ok(Written::Dry(new));
-    }
     if same && !released && admission.also.is_empty() {
         return Ok(Written::Unchanged(old.clone()));
     }

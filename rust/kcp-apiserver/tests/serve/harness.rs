@@ -1,0 +1,134 @@
+//! A server over the in-memory engine, and an administrator who calls it.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use kcp_apiserver::authn::Authentication;
+use kcp_apiserver::clock::SystemClock;
+use kcp_apiserver::registry::BuiltIns;
+use kcp_apiserver::{ApiServer, Body, Config, Peer, UserInfo};
+use kcp_storage::memory::Memory;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The table that the wheel ships.
+const BUILT_INS: &[u8] = include_bytes!("../../../../python/kcp/resources/built_in.json");
+
+/// A server under test.
+pub struct Harness {
+    /// The server.
+    pub server: Arc<ApiServer>,
+    cluster: String,
+    user: Arc<UserInfo>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status code.
+    pub code: u16,
+    /// The body as JSON; null when it is not JSON.
+    pub body: Value,
+    /// The body as text.
+    pub text: String,
+    /// Headers.
+    pub headers: http::HeaderMap,
+}
+
+impl Harness {
+    /// A server whose administrator works in a logical cluster of the given name.
+    pub fn new(cluster: &str) -> Self {
+        let server = ApiServer::new(Config {
+            store: Arc::new(Memory::default()),
+            clock: Arc::new(SystemClock),
+            built_ins: BuiltIns::parse(BUILT_INS).expect("the table compiles"),
+            authentication: Authentication::default(),
+            bridge: None,
+            external_address: "127.0.0.1:6443".into(),
+            root_ca: "-----BEGIN CERTIFICATE-----\n".into(),
+        });
+        let user = UserInfo { name: "admin".into(), groups: vec!["system:masters".into()], ..UserInfo::default() };
+        Self { server, cluster: cluster.into(), user: Arc::new(user) }
+    }
+
+    /// The same server and administrator in another logical cluster.
+    pub fn in_cluster(&self, cluster: &str) -> Self {
+        Self { server: Arc::clone(&self.server), cluster: cluster.into(), user: Arc::clone(&self.user) }
+    }
+
+    /// The same server and logical cluster as somebody else sees it.
+    pub fn as_user(&self, name: &str, groups: &[&str]) -> Self {
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        let user = UserInfo { name: name.into(), groups, ..UserInfo::default() };
+        Self { server: Arc::clone(&self.server), cluster: self.cluster.clone(), user: Arc::new(user) }
+    }
+
+    /// Sends a request and returns the answer with its body unread.
+    pub async fn open(&self, method: &str, path: &str, content_type: &str, body: Bytes) -> http::Response<Body> {
+        let mut request = http::Request::builder().method(method).uri(format!("/clusters/{}{path}", self.cluster));
+        if !content_type.is_empty() {
+            request = request.header("content-type", content_type);
+        }
+        let body = Full::new(body).map_err(|never| match never {}).boxed();
+        let request = request.body(body).expect("a request");
+        let peer = Peer { in_process: Some(Arc::clone(&self.user)), ..Peer::default() };
+        self.server.handle(request, peer).await
+    }
+
+    /// Sends a request and reads the answer.
+    pub async fn send(&self, method: &str, path: &str, content_type: &str, body: impl Into<Bytes>) -> Answer {
+        let response = self.open(method, path, content_type, body.into()).await;
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let body = serde_json::from_slice(&bytes).unwrap_or_default();
+        Answer { code: parts.status.as_u16(), body, text, headers: parts.headers }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, "", Bytes::new()).await
+    }
+
+    /// POST of JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, "application/json", body.to_string()).await
+    }
+
+    /// PUT of JSON.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send("PUT", path, "application/json", body.to_string()).await
+    }
+
+    /// A merge patch.
+    pub async fn merge(&self, path: &str, body: &Value) -> Answer {
+        self.send("PATCH", path, "application/merge-patch+json", body.to_string()).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, "", Bytes::new()).await
+    }
+}
+
+/// A config map in namespace `default`.
+pub fn config_map(name: &str, data: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+}
+
+/// A definition of a namespaced custom resource `cowboys.example.com` whose spec has the given properties.
+pub fn cowboys(version: &str, properties: Value) -> Value {
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "cowboys.example.com"},
+        "spec": {"group": "example.com", "scope": "Namespaced",
+            "names": {"plural": "cowboys", "kind": "Cowboy"},
+            "versions": [{"name": version, "served": true, "storage": true, "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+                    "spec": {"type": "object", "properties": properties},
+                    "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}}}]}})
+}
+
+/// Where definitions live.
+pub const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+/// Config maps of namespace `default`.
+pub const MAPS: &str = "/api/v1/namespaces/default/configmaps";

@@ -1,0 +1,7 @@
+//! Requests through the whole chain over the in-memory engine, without sockets.
+
+mod harness;
+mod lists;
+mod objects;
+mod tenancy;
+mod watches;
