@@ -20,6 +20,7 @@ pub mod paths;
 pub mod registry;
 pub mod request_info;
 pub mod respond;
+pub mod reviews;
 pub mod server;
 pub mod strategy;
 pub mod subresources;

@@ -54,6 +54,9 @@ pub struct KubernetesClaims {
     pub secret: Option<Reference>,
     /// The account.
     pub serviceaccount: Reference,
+    /// When its holder should have asked for another one, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnafter: Option<i64>,
 }
 
 /// An object by name and uid.

@@ -48,6 +48,8 @@ pub struct Request<'a> {
     pub audiences: Vec<String>,
     /// How long it is good.
     pub seconds: i64,
+    /// After how many seconds its holder should have asked for another one.
+    pub warn_after: Option<i64>,
     /// A pod, node or secret it is bound to.
     pub bound: Option<(Bound, Reference)>,
 }
@@ -97,6 +99,7 @@ impl Issuer {
             cluster_name: request.cluster.to_owned(),
             namespace: request.namespace.to_owned(),
             serviceaccount: request.account,
+            warnafter: request.warn_after.map(|seconds| now.saturating_add(seconds)),
             ..KubernetesClaims::default()
         };
         match request.bound {

@@ -36,6 +36,9 @@ pub const ADMIN: &str = "system:kcp:admin";
 /// The logical cluster whose roles and bindings apply in every cluster.
 pub const BASE: &str = "system:admin";
 
+/// The reason given where somebody has no business in a logical cluster, whether it exists or not.
+const DENIED: &str = "access denied";
+
 /// Bytes of compiled roles and bindings that are kept.
 const STATES: u64 = 64 << 20;
 /// Bytes of what applies to single users that are kept.
@@ -102,8 +105,37 @@ impl Authorization {
         }
     }
 
-    /// Whether `user` may do in `cluster` what `attributes` describe. Never decides by a state older than the last
-    /// acknowledged write to a role or binding.
+    /// Whether `user` has business in `cluster` and may do there what `attributes` describe.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn permits(
+        &self,
+        cluster: &str,
+        user: &UserInfo,
+        attributes: &Attributes<'_>,
+    ) -> Result<Decision, Status> {
+        if !self.may_enter(cluster, user).await? {
+            return Ok(Decision { allowed: false, reason: Reason::Text(DENIED) });
+        }
+        self.allowed(cluster, user, attributes).await
+    }
+
+    /// Whether `user` has business in `cluster` at all. For administrators every name is a logical cluster; the server's
+    /// own clusters are closed to everybody but `system:masters`. Who may enter a cluster that exists is for its rules to
+    /// say.
+    async fn may_enter(&self, cluster: &str, user: &UserInfo) -> Result<bool, Status> {
+        if user.is_in(MASTERS) {
+            return Ok(true);
+        }
+        if cluster.starts_with("system:") {
+            return Ok(false);
+        }
+        Ok(user.is_in(ADMIN) || self.exists(cluster).await?)
+    }
+
+    /// Whether the roles and bindings of `cluster`, and those of every cluster, let `user` do what `attributes` describe.
+    /// Never decides by a state older than the last acknowledged write to a role or binding.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -1,6 +1,6 @@
 //! The chain's step: which requests get past, and how the others are refused.
 
-use super::{ADMIN, Attributes, Authorization, BASE, MASTERS};
+use super::{ADMIN, Attributes, Authorization, BASE, DENIED, MASTERS};
 use crate::chain::{Next, StepResult};
 use crate::exchange::{Cluster, Exchange, UserInfo};
 use crate::server::ApiServer;
@@ -8,8 +8,6 @@ use kcp_apimachinery::gvk::GroupResource;
 use kcp_apimachinery::status::Status;
 use kcp_storage::BoxFuture;
 
-/// The reason given where somebody has no business in a logical cluster, whether it exists or not.
-const DENIED: &str = "access denied";
 /// Health is answered to everybody.
 const ALWAYS: [&str; 3] = ["/healthz", "/readyz", "/livez"];
 /// The logical cluster whose rules decide who reads the server's own metrics.
@@ -32,7 +30,7 @@ pub async fn require(server: &ApiServer, exchange: &Exchange, verb: &str) -> Res
 
 async fn decide(authorization: &Authorization, exchange: &Exchange, attributes: Attributes<'_>) -> Result<(), Status> {
     let user = &*exchange.user;
-    if !attributes.is_resource && ALWAYS.contains(&attributes.path) {
+    if matches!(attributes.verb, "get" | "head") && ALWAYS.contains(&attributes.path) {
         return Ok(());
     }
     let denied = || Err(attributes.forbidden(user, DENIED));
@@ -63,28 +61,10 @@ async fn decide(authorization: &Authorization, exchange: &Exchange, attributes: 
             Err(Status::not_found(&resource, name.as_str()))
         }
         Cluster::Named(name) => {
-            if user.is_in(MASTERS) {
-                return Ok(());
-            }
-            if !may_enter(authorization, name.as_str(), user).await? {
-                return denied();
-            }
-            by_rules(authorization, name.as_str(), user, &attributes).await
+            let decision = authorization.permits(name.as_str(), user, &attributes).await?;
+            if decision.allowed { Ok(()) } else { Err(attributes.forbidden(user, &decision.reason.to_string())) }
         }
     }
-}
-
-/// Whether `user` has business in `cluster` at all. For administrators every name is a logical cluster; the server's
-/// own clusters are closed to everybody but `system:masters`. Whether somebody may enter a cluster that exists is for
-/// its rules to say.
-async fn may_enter(authorization: &Authorization, cluster: &str, user: &UserInfo) -> Result<bool, Status> {
-    if cluster.starts_with("system:") {
-        return Ok(false);
-    }
-    if user.is_in(ADMIN) {
-        return Ok(true);
-    }
-    authorization.exists(cluster).await
 }
 
 async fn by_rules(

@@ -11,7 +11,7 @@ mod events;
 mod leases;
 mod merge;
 pub mod namespaces;
-mod plain;
+mod rbac;
 mod secrets;
 mod serviceaccounts;
 
@@ -217,16 +217,9 @@ pub fn built_in(name: &str, definition: &str) -> Result<Arc<dyn Strategy>, Strin
         "namespaces" => Arc::new(namespaces::Namespaces::new(definition)),
         "secrets" => Arc::new(secrets::Secrets::new(definition)),
         "serviceaccounts" => Arc::new(serviceaccounts::ServiceAccounts::new(definition)),
-        "clusterrolebindings"
-        | "clusterroles"
-        | "localsubjectaccessreviews"
-        | "rolebindings"
-        | "roles"
-        | "selfsubjectaccessreviews"
-        | "selfsubjectreviews"
-        | "selfsubjectrulesreviews"
-        | "subjectaccessreviews"
-        | "tokenreviews" => Arc::new(plain::Plain::new(definition)),
-        _ => return Err(format!("no strategy is called {name:?}")),
+        _ => {
+            let found = rbac::strategy(name, definition).or_else(|| crate::reviews::strategy(name, definition));
+            return found.ok_or_else(|| format!("no strategy is called {name:?}"));
+        }
     })
 }

@@ -1,0 +1,171 @@
+//! `SubjectAccessReview`, its local and its own form: whether somebody may do something.
+
+use super::{Question, strings};
+use crate::authz::Attributes;
+use crate::exchange::{Exchange, UserInfo};
+use crate::server::ApiServer;
+use kcp_apimachinery::field::{BadValue, Error, ErrorList, Path};
+use kcp_apimachinery::gvk::GroupKind;
+use kcp_apimachinery::status::Status;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const GROUP: &str = "authorization.k8s.io";
+
+pub(super) async fn answer(
+    server: &ApiServer,
+    exchange: &Exchange,
+    question: Question,
+    mut review: Value,
+) -> Result<Value, Status> {
+    if question == Question::LocalAccess {
+        place(&mut review, &exchange.info.namespace)?;
+    }
+    let errors = validate(&review, question);
+    if !errors.is_empty() {
+        // Kubernetes leaves the kind out here.
+        return Err(Status::invalid(&GroupKind::new(GROUP, ""), "", &errors));
+    }
+    let spec = &review["spec"];
+    let user = if question == Question::SelfAccess { Arc::clone(&exchange.user) } else { Arc::new(subject(spec)) };
+    let decision = server.authorization.permits(exchange.cluster_name(), &user, &attributes(spec)).await?;
+    let mut status = json!({"allowed": decision.allowed});
+    let reason = decision.reason.to_string();
+    if !reason.is_empty() {
+        status["reason"] = reason.into();
+    }
+    review["status"] = status;
+    Ok(review)
+}
+
+/// Fills the namespace of the path in.
+fn place(review: &mut Value, namespace: &str) -> Result<(), Status> {
+    let given = &mut review["metadata"]["namespace"];
+    if given.as_str().unwrap_or_default().is_empty() {
+        *given = namespace.into();
+    } else if *given != namespace {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}
+
+fn subject(spec: &Value) -> UserInfo {
+    let field = |name: &str| spec[name].as_str().unwrap_or_default().to_owned();
+    let extra = spec["extra"].as_object().into_iter().flatten();
+    UserInfo {
+        name: field("user"),
+        uid: field("uid"),
+        groups: strings(&spec["groups"]),
+        extra: extra.map(|(key, values)| (key.clone(), strings(values))).collect(),
+    }
+}
+
+fn attributes(spec: &Value) -> Attributes<'_> {
+    let resource = &spec["resourceAttributes"];
+    if resource.is_object() {
+        let field = |name: &str| resource[name].as_str().unwrap_or_default();
+        return Attributes {
+            verb: field("verb"),
+            group: field("group"),
+            resource: field("resource"),
+            subresource: field("subresource"),
+            namespace: field("namespace"),
+            name: field("name"),
+            path: "",
+            is_resource: true,
+        };
+    }
+    let path = &spec["nonResourceAttributes"];
+    Attributes::path(path["verb"].as_str().unwrap_or_default(), path["path"].as_str().unwrap_or_default())
+}
+
+fn validate(review: &Value, question: Question) -> ErrorList {
+    let mut errors = ErrorList::default();
+    let spec = &review["spec"];
+    let path = Path::root("spec");
+    let (resource, other) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
+    if resource.is_object() == other.is_object() {
+        let detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+        errors.push(Error::invalid(&path, printed(other), detail));
+    }
+    let is_named = |field: &str| spec[field].as_str().is_some_and(|text| !text.is_empty());
+    if question != Question::SelfAccess && !is_named("user") && strings(&spec["groups"]).is_empty() {
+        errors.push(Error::invalid(&path.child("user"), "", "at least one of user or group must be specified"));
+    }
+    let resource_path = Path::root("spec.resourceAttributes");
+    for field in ["fieldSelector", "labelSelector"] {
+        validate_selector(&resource[field], &resource_path.child(field), &mut errors);
+    }
+    validate_metadata(&review["metadata"], question, &mut errors);
+    if question == Question::LocalAccess {
+        let namespace = resource["namespace"].as_str().unwrap_or_default();
+        if resource.is_object() && review["metadata"]["namespace"] != namespace {
+            let path = Path::root("spec.resourceAttributes.namespace");
+            errors.push(Error::invalid(&path, namespace, "must match metadata.namespace"));
+        }
+        if other.is_object() {
+            let path = Path::root("spec.nonResourceAttributes");
+            errors.push(Error::invalid(&path, printed(other), "disallowed on this kind of request"));
+        }
+    }
+    errors
+}
+
+/// Path attributes as Kubernetes prints its own type.
+fn printed(attributes: &Value) -> BadValue {
+    if !attributes.is_object() {
+        return BadValue::Json(Value::Null);
+    }
+    let field = |name: &str| attributes[name].as_str().unwrap_or_default();
+    BadValue::Json(json!({"Path": field("path"), "Verb": field("verb")}))
+}
+
+fn validate_metadata(metadata: &Value, question: Question, errors: &mut ErrorList) {
+    let local = question == Question::LocalAccess;
+    let allowed = |field: &str| field == "managedFields" || local && field == "namespace";
+    let is_set = |value: &Value| !value.is_null() && *value != json!("") && *value != json!({}) && *value != json!([]);
+    let fields = metadata.as_object().into_iter().flatten();
+    if fields.into_iter().any(|(field, value)| !allowed(field) && is_set(value)) {
+        let detail = if local { "must be empty except for namespace" } else { "must be empty" };
+        errors.push(Error::invalid(&Path::root("metadata"), metadata.clone(), detail));
+    }
+}
+
+fn validate_selector(selector: &Value, path: &Path, errors: &mut ErrorList) {
+    if !selector.is_object() {
+        return;
+    }
+    let raw = selector["rawSelector"].as_str().unwrap_or_default();
+    let requirements = selector["requirements"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !raw.is_empty() && !requirements.is_empty() {
+        let detail = "may not specified at the same time as requirements";
+        errors.push(Error::invalid(&path.child("rawSelector"), raw, detail));
+    }
+    if raw.is_empty() && requirements.is_empty() {
+        let detail = format!("when {path} is specified, requirements or rawSelector is required");
+        errors.push(Error::required(&path.child("requirements"), detail));
+    }
+    for (index, requirement) in requirements.iter().enumerate() {
+        let path = path.child("requirements").index(index);
+        let field = |name: &str| requirement[name].as_str().unwrap_or_default();
+        let values = requirement["values"].as_array().map_or(0, Vec::len);
+        if field("key").is_empty() {
+            errors.push(Error::required(&path.child("key"), "must be specified"));
+        }
+        match field("operator") {
+            "In" | "NotIn" if values == 0 => {
+                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
+                errors.push(Error::required(&path.child("values"), detail));
+            }
+            "Exists" | "DoesNotExist" if values > 0 => {
+                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                errors.push(Error::forbidden(&path.child("values"), detail));
+            }
+            "" => errors.push(Error::required(&path.child("operator"), "must be specified")),
+            // Operators of newer clients widen what is asked, so they are let through.
+            _ => {}
+        }
+    }
+}
