@@ -6,12 +6,11 @@
 use crate::clusters;
 use crate::codec;
 use crate::server::ApiServer;
-use crate::strategy::namespaces::{NAME_LABEL, NAMESPACES};
+use crate::strategy::Departure;
+use crate::strategy::namespaces::{NAME_LABEL, NAMESPACES, is_terminating};
 use bytes::Bytes;
 use kcp_apimachinery::{Status, time};
-use kcp_storage::{
-    Batch, Birth, Change, Error, Expect, Guard, Key, Op, Piece, Template, TemplateObject, Value as Stored,
-};
+use kcp_storage::{Birth, Change, Error, Expect, Guard, Key, Op, Piece, Template, TemplateObject, Value as Stored};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -64,25 +63,24 @@ pub fn namespace_content(server: &ApiServer, cluster: &str, namespace: &str) -> 
     content(server, namespace).into_iter().map(|blueprint| written(cluster, blueprint, &now)).collect()
 }
 
-/// What has to be committed after the object at `key` was removed, because every namespace has such an object; `None`
-/// for all others and for namespaces that are going themselves.
+/// What the commit that removes the object at `key` does besides: the objects that every namespace has are replaced by
+/// new ones at once, unless the namespace is going itself.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn replacement(server: &ApiServer, key: &Key) -> Result<Option<Batch>, Status> {
-    let Some(blueprint) =
-        content(server, key.namespace()).into_iter().find(|b| b.resource == key.resource() && b.name == key.name())
-    else {
-        return Ok(None);
+pub async fn departure(server: &ApiServer, key: &Key) -> Result<Departure, Status> {
+    let mut departure = Departure::default();
+    let mut blueprints = content(server, key.namespace()).into_iter();
+    let Some(blueprint) = blueprints.find(|b| b.resource == key.resource() && b.name == key.name()) else {
+        return Ok(departure);
     };
     let namespace = Key::new(NAMESPACES, key.cluster(), "", key.namespace());
-    let Some(item) = server.store.get(&namespace).await.map_err(|error| unreadable(&error))? else { return Ok(None) };
-    if crate::strategy::namespaces::is_terminating(&item)? {
-        return Ok(None);
+    let found = server.store.get(&namespace).await.map_err(|error| unreadable(&error))?;
+    if let Some(item) = found.filter(|item| !is_terminating(item)) {
+        departure.instead = Some(stored(&finished(&blueprint, &uid(), &now(server))));
+        departure.guards.push(Guard { key: namespace, expect: Expect::At(item.revision) });
     }
-    let op = Op { expect: Expect::Absent, ..written(key.cluster(), blueprint, &now(server)) };
-    let guard = Guard { key: namespace, expect: Expect::At(item.revision) };
-    Ok(Some(Batch { ops: vec![op], guards: vec![guard] }))
+    Ok(departure)
 }
 
 /// What the root CA config map says, whatever somebody writes into it.

@@ -281,6 +281,33 @@ async fn a_namespace_has_its_account_and_authority_at_once_and_others_are_kept_o
     }
 }
 
+#[tokio::test]
+async fn what_every_namespace_has_comes_back_when_it_is_deleted() {
+    let server = server();
+    let core = "/api/v1/namespaces/default";
+    create(&server, &format!("{core}/configmaps"), named("ConfigMap", "first", json!({}))).await;
+    let none = Map::new();
+    for path in ["serviceaccounts/default", "configmaps/kube-root-ca.crt"] {
+        let path = format!("{core}/{path}");
+        let before = ask(&server, "GET", &path, &none, &Value::Null).await;
+        let deleted = ask(&server, "DELETE", &path, &none, &Value::Null).await;
+        assert_eq!((deleted.code, &deleted.body["status"]), (200, &json!("Success")), "{}", deleted.body);
+        let after = ask(&server, "GET", &path, &none, &Value::Null).await;
+        assert_eq!(after.code, 200, "{path}");
+        assert_ne!(after.body["metadata"]["uid"], before.body["metadata"]["uid"]);
+        assert_ne!(after.body["metadata"]["resourceVersion"], before.body["metadata"]["resourceVersion"]);
+        assert_eq!(after.body["data"], before.body["data"]);
+    }
+    let path = format!("{core}/configmaps/kube-root-ca.crt");
+    let merge = Map::from_iter([("Content-Type".to_owned(), json!("application/merge-patch+json"))]);
+    let changed = ask(&server, "PATCH", &path, &merge, &json!({"data": {"ca.crt": "mine"}})).await;
+    assert_eq!((changed.code, &changed.body["data"]["ca.crt"]), (200, &json!(server.root_ca)));
+    let account = format!("{core}/serviceaccounts/other");
+    create(&server, &format!("{core}/serviceaccounts"), named("ServiceAccount", "other", json!({}))).await;
+    assert_eq!(ask(&server, "DELETE", &account, &none, &Value::Null).await.code, 200);
+    assert_eq!(ask(&server, "GET", &account, &none, &Value::Null).await.code, 404);
+}
+
 async fn create_if_missing(server: &ApiServer, name: &str) {
     let body = named("Namespace", name, json!({}));
     let answer = ask(server, "POST", "/api/v1/namespaces", &Map::new(), &body).await;
@@ -364,4 +391,16 @@ async fn a_definition_is_established_by_its_create_and_names_collide() {
     assert_eq!(gone.body["metadata"]["finalizers"], json!(["customresourcecleanup.apiextensions.k8s.io"]));
     assert_eq!(condition(&gone.body, "Terminating")["reason"], "InstanceDeletionPending");
     assert_eq!(condition(&gone.body, "Terminating")["lastTransitionTime"], gone.body["metadata"]["deletionTimestamp"]);
+    assert_eq!(gone.body["metadata"]["generation"], 1);
+    assert_eq!(gone.body["metadata"].get("deletionGracePeriodSeconds"), None);
+    let merge = Map::from_iter([("Content-Type".to_owned(), json!("application/merge-patch+json"))]);
+    let released = json!({"metadata": {"finalizers": null}});
+    let gone = ask(&server, "PATCH", &format!("{path}/lamps.example.com"), &merge, &released).await;
+    assert_eq!(gone.code, 200, "{}", gone.body);
+    let heir = ask(&server, "GET", &format!("{path}/lights.example.com"), &Map::new(), &Value::Null).await;
+    assert_eq!(condition(&heir.body, "Established")["status"], "True", "{}", heir.body);
+    let mut shadow = crd("configmaps", "core", "Thing");
+    shadow["spec"]["group"] = json!("");
+    let shadow = create(&server, path, shadow).await;
+    assert_eq!(condition(&shadow.body, "NamesAccepted")["message"], "\"configmaps\" is already in use");
 }

@@ -1,7 +1,7 @@
 //! ConfigMaps: keys, sizes, immutability.
 
 use super::base::{self, Base, map};
-use super::{Admission, Part, Strategy, cells};
+use super::{Admission, Departure, Part, Strategy, cells};
 use crate::birth;
 use crate::exchange::Exchange;
 use crate::server::ApiServer;
@@ -9,7 +9,7 @@ use crate::typed::check_base64;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::{Status, meta, names};
-use kcp_storage::BoxFuture;
+use kcp_storage::{BoxFuture, Key};
 use serde_json::Value;
 
 /// Most bytes that the values of a ConfigMap or Secret have together.
@@ -89,6 +89,10 @@ impl Strategy for ConfigMaps {
             new["data"] = birth::root_ca_data(server);
         }
         Box::pin(std::future::ready(Ok(Admission::default())))
+    }
+
+    fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
+        Box::pin(birth::departure(server, key))
     }
 
     fn updates_unconditionally(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::base::{self, text};
 use super::merge;
-use super::{Admission, Part, Removal, Strategy, cells};
+use super::{Admission, Departure, Part, Removal, Strategy, cells};
 use crate::codec::{self, Header};
 use crate::exchange::Exchange;
 use crate::registry::Served;
@@ -12,7 +12,7 @@ use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::text::quote;
 use kcp_apimachinery::{Status, meta, time};
 use kcp_schema::crd;
-use kcp_storage::{At, BoxFuture, Expect, Guard, KeyRange, ListQuery};
+use kcp_storage::{At, BoxFuture, Change, Expect, Guard, Item, Key, KeyRange, ListQuery, Op, Value as Stored};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,27 +37,50 @@ impl Definitions {
     }
 }
 
-/// The other definitions of the cluster whose names could clash with those of the definition `name` in `group`, each
-/// with the guard that it stays as it was read.
-async fn others(
-    server: &ApiServer,
-    cluster: &str,
-    group: &str,
-    name: &str,
-) -> Result<(Vec<Value>, Vec<Guard>), Status> {
+/// A stored definition.
+struct Neighbour {
+    item: Item,
+    object: Value,
+}
+
+/// The other definitions of the cluster in the group of the definition `name`: those whose names could clash with its.
+async fn neighbours(server: &ApiServer, cluster: &str, name: &str) -> Result<Vec<Neighbour>, Status> {
     let query = ListQuery { range: KeyRange::cluster(DEFINITIONS, cluster), at: At::Latest, after: None, limit: None };
     let page = server.store.list(query).await.map_err(|error| Status::service_unavailable(error.to_string()))?;
-    let (mut found, mut guards) = (Vec::new(), Vec::new());
-    for item in &page.items {
-        // A definition is called `<plural>.<group>`: the others need not be read.
-        let in_group =
-            item.key.name().split_once('.').is_some_and(|(_, of)| of == group || group.is_empty() && of == "core");
-        if in_group && item.key.name() != name {
-            found.push(codec::decode(item, HEADER).map_err(Status::internal)?);
-            guards.push(Guard { key: item.key.clone(), expect: Expect::At(item.revision) });
+    // A definition is called `<plural>.<group>`: those of other groups need not be read.
+    let group = |name: &str| name.split_once('.').map(|(_, group)| group.to_owned());
+    let own = group(name);
+    let others = page.items.into_iter().filter(|item| item.key.name() != name && group(item.key.name()) == own);
+    others
+        .map(|item| {
+            let mut object = codec::decode(&item, HEADER).map_err(Status::internal)?;
+            codec::strip(&mut object);
+            Ok(Neighbour { item, object })
+        })
+        .collect()
+}
+
+/// Decides again about definitions that wait for a name which may be free now. Those that stay as they are become
+/// guards, the others changes.
+fn decide_again(mut all: Vec<Neighbour>, fixed: &[Value], now: &str) -> (Vec<Guard>, Vec<Op>) {
+    let (mut guards, mut ops) = (Vec::new(), Vec::new());
+    for index in 0..all.len() {
+        let mut object = all[index].object.clone();
+        if !crd::is_condition_true(&object, "NamesAccepted") {
+            crd::decide_status(&mut object, all.iter().map(|other| &other.object).chain(fixed), now);
+        }
+        let Neighbour { item, object: before } = &mut all[index];
+        let (key, expect) = (item.key.clone(), Expect::At(item.revision));
+        if object == *before {
+            guards.push(Guard { key, expect });
+        } else {
+            let terms = item.value.terms.to_vec();
+            let value = Stored::indexed(codec::encode(&object, 0), terms);
+            ops.push(Op { key, expect, change: Change::Put(value) });
+            *before = object;
         }
     }
-    Ok((found, guards))
+    (guards, ops)
 }
 
 /// The names that the built-in kinds of a group have taken, in the form of definitions.
@@ -132,19 +155,35 @@ impl Strategy for Definitions {
         _part: Part,
     ) -> BoxFuture<'a, Result<Admission, Status>> {
         Box::pin(async move {
-            let group = text(new, &["spec", "group"]).to_owned();
-            let cluster = exchange.cluster_name();
-            let (mut rivals, guards) = others(server, cluster, &group, meta::name(new)).await?;
+            let (cluster, name) = (exchange.cluster_name(), meta::name(new).to_owned());
+            let all = neighbours(server, cluster, &name).await?;
             let view = server.registry.view(cluster).await?;
-            rivals.extend(built_in_names(&view.built_ins().served, &group));
+            let mut fixed = built_in_names(&view.built_ins().served, text(new, &["spec", "group"]));
             let now = time::format_rfc3339(server.clock.now().as_second());
-            crd::decide_status(new, rivals.iter(), &now);
-            Ok(Admission { guards, also: Vec::new() })
+            crd::decide_status(new, all.iter().map(|other| &other.object).chain(&fixed), &now);
+            fixed.push(new.clone());
+            let (guards, also) = decide_again(all, &fixed, &now);
+            Ok(Admission { guards, also })
+        })
+    }
+
+    fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
+        Box::pin(async move {
+            let all = neighbours(server, key.cluster(), key.name()).await?;
+            let view = server.registry.view(key.cluster()).await?;
+            let group = key.name().split_once('.').map_or("", |(_, group)| group);
+            // Definitions of the core group are called `<plural>.core`.
+            let fixed = built_in_names(&view.built_ins().served, if group == "core" { "" } else { group });
+            let now = time::format_rfc3339(server.clock.now().as_second());
+            let (guards, also) = decide_again(all, &fixed, &now);
+            Ok(Departure { instead: None, guards, also })
         })
     }
 
     fn begin_removal(&self, object: &mut Value) -> Removal {
+        // Kubernetes marks definitions in a way of their own: no grace period, no new generation.
         meta::remove(object, "deletionGracePeriodSeconds");
+        meta::set_generation(object, meta::generation(object) - 1);
         let now = meta::deletion_timestamp(object).unwrap_or_default().to_owned();
         if !meta::has_finalizer(object, crd::CLEANUP_FINALIZER) {
             let mut finalizers: Vec<String> = meta::finalizers(object).map(str::to_owned).collect();

@@ -20,7 +20,7 @@ use crate::server::ApiServer;
 use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::status::Status;
-use kcp_storage::{BoxFuture, Guard, Op};
+use kcp_storage::{BoxFuture, Guard, Key, Op, Value as Stored};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -43,6 +43,20 @@ pub struct Admission {
     /// Changes that happen together with the write, after it.
     pub also: Vec<Op>,
 }
+
+/// What the commit that removes an object does besides.
+#[derive(Debug, Default)]
+pub struct Departure {
+    /// What takes the object's place at once, where there always has to be one.
+    pub instead: Option<Stored>,
+    /// Keys that have to be as they were read.
+    pub guards: Vec<Guard>,
+    /// Changes that happen together with the removal, after it.
+    pub also: Vec<Op>,
+}
+
+/// What index terms of unfinished work begin with.
+pub const WORK_TERM: &str = "work/";
 
 /// What happens to an object that a client deletes, apart from finalizers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +141,12 @@ pub trait Strategy: Send + Sync + 'static {
     fn is_held(&self, object: &Value) -> bool {
         let _ = object;
         false
+    }
+
+    /// What goes along with the removal of the object at `key`, which nothing holds any more.
+    fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
+        let _ = (server, key);
+        Box::pin(std::future::ready(Ok(Departure::default())))
     }
 
     /// Index terms besides the owners' uids: which kinds of unfinished work the object is.

@@ -1,9 +1,8 @@
 //! Namespaces: the phases of their life, the ones that stay, what each is made with, and who may be created in them.
 
 use super::base::{self, Base, text};
-use super::{Admission, Part, Removal, Strategy, cells};
+use super::{Admission, Part, Removal, Strategy, WORK_TERM, cells};
 use crate::birth;
-use crate::codec::{self, Header};
 use crate::exchange::Exchange;
 use crate::server::ApiServer;
 use crate::verbs::Target;
@@ -51,28 +50,16 @@ pub async fn check(server: &ApiServer, target: &Target, namespace: &str, name: &
         }
         return Err(Status::not_found(&GroupResource::new("", NAMESPACES), namespace));
     };
-    if is_terminating(&item)? {
+    if is_terminating(&item) {
         return Err(terminating(&target.resource(), name, namespace));
     }
     Ok(Guard { key, expect: Expect::At(item.revision) })
 }
 
-/// Whether a stored namespace is being deleted.
-///
-/// # Errors
-/// When it cannot be decoded.
-pub fn is_terminating(item: &Item) -> Result<bool, Status> {
-    if !may_be_terminating(&item.value.data) {
-        return Ok(false);
-    }
-    let object = codec::decode(item, Header { api_version: "v1", kind: "Namespace" }).map_err(Status::internal)?;
-    Ok(meta::deletion_timestamp(&object).is_some() || text(&object, &["status", "phase"]) == "Terminating")
-}
-
-/// Whether a stored namespace has to be decoded to know that it lives: the words may stand in an annotation too.
-fn may_be_terminating(data: &[u8]) -> bool {
-    const WORDS: [&[u8]; 2] = [b"\"deletionTimestamp\"", b"\"Terminating\""];
-    WORDS.iter().any(|word| data.windows(word.len()).any(|window| window == *word))
+/// Whether a stored namespace is being deleted: then, and only then, it is unfinished work.
+pub fn is_terminating(item: &Item) -> bool {
+    let terms = item.value.terms.iter();
+    terms.filter_map(|term| term.strip_prefix(WORK_TERM.as_bytes())).any(|work| work == DELETION_WORK.as_bytes())
 }
 
 fn terminating(resource: &GroupResource, name: &str, namespace: &str) -> Status {

@@ -1,9 +1,13 @@
 //! ServiceAccounts.
 
 use super::base::{self, Base};
-use super::{Part, Strategy, cells};
+use super::{Departure, Part, Strategy, cells};
+use crate::birth;
+use crate::server::ApiServer;
+use kcp_apimachinery::Status;
 use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::patch::StrategicSchema;
+use kcp_storage::{BoxFuture, Key};
 use serde_json::{Value, json};
 
 /// The strategy of ServiceAccounts.
@@ -44,6 +48,10 @@ impl Strategy for ServiceAccounts {
 
     fn validate_update(&self, new: &Value, _old: &Value, _part: Part) -> ErrorList {
         base::errors(new)
+    }
+
+    fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
+        Box::pin(birth::departure(server, key))
     }
 
     fn updates_unconditionally(&self) -> bool {

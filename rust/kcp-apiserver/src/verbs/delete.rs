@@ -4,7 +4,7 @@ use crate::chain::{Next, StepResult};
 use crate::codec;
 use crate::exchange::Exchange;
 use crate::server::ApiServer;
-use crate::strategy::Removal;
+use crate::strategy::{Departure, Removal};
 use crate::verbs::options::DeleteOptions;
 use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS};
@@ -74,18 +74,17 @@ pub async fn remove(server: &ApiServer, target: &Target, key: &Key, options: &De
         if options.dry_run {
             return Ok(if held { Gone::Later(next) } else { Gone::Now(object) });
         }
+        let (mut departure, mut value) = (Departure::default(), None);
         let change = if held {
             codec::strip(&mut next);
-            Change::Put(write::stored(strategy, &next))
+            Change::Put(value.insert(write::stored(strategy, &next)).clone())
         } else {
-            Change::Delete
+            departure = strategy.depart(server, key).await?;
+            departure.instead.take().map_or(Change::Delete, Change::Put)
         };
-        let value = match &change {
-            Change::Put(value) => Some(value.clone()),
-            _ => None,
-        };
-        let ops = vec![Op { key: key.clone(), expect: Expect::At(item.revision), change }];
-        match server.store.commit(Batch { ops, guards: Vec::new() }).await {
+        let mut ops = vec![Op { key: key.clone(), expect: Expect::At(item.revision), change }];
+        ops.extend(departure.also);
+        match server.store.commit(Batch { ops, guards: departure.guards }).await {
             Ok(committed) => {
                 return match value {
                     Some(value) => {

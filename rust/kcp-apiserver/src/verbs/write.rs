@@ -4,7 +4,7 @@ use crate::codec;
 use crate::exchange::Exchange;
 use crate::registry::Served;
 use crate::server::ApiServer;
-use crate::strategy::{Part, Strategy};
+use crate::strategy::{Departure, Part, Strategy, WORK_TERM};
 use crate::verbs::output;
 use crate::verbs::target::Target;
 use bytes::Bytes;
@@ -46,7 +46,7 @@ impl From<Status> for Lost {
 /// The stored form of an object whose slots were stripped.
 pub fn stored(strategy: &dyn Strategy, object: &Value) -> Stored {
     let mut terms: Vec<Bytes> =
-        strategy.work(object).into_iter().map(|work| Bytes::from(format!("work/{work}"))).collect();
+        strategy.work(object).into_iter().map(|work| Bytes::from(format!("{WORK_TERM}{work}"))).collect();
     for owner in object["metadata"]["ownerReferences"].as_array().into_iter().flatten() {
         if let Some(uid) = owner["uid"].as_str() {
             terms.push(Bytes::from(format!("owner/{uid}")));
@@ -108,10 +108,15 @@ pub async fn replace(
     if same && !released && admission.also.is_empty() {
         return Ok(Written::Unchanged(old.clone()));
     }
-    let change = if released { Change::Delete } else { Change::Put(value.clone()) };
+    let mut departure = Departure { instead: Some(value.clone()), guards: admission.guards, also: admission.also };
+    if released {
+        // What the change would have brought along goes with the object.
+        departure = strategy.depart(server, &old.key).await?;
+    }
+    let change = departure.instead.map_or(Change::Delete, Change::Put);
     let mut ops = vec![Op { key: old.key.clone(), expect: Expect::At(old.revision), change }];
-    ops.extend(admission.also);
-    match server.store.commit(Batch { ops, guards: admission.guards }).await {
+    ops.extend(departure.also);
+    match server.store.commit(Batch { ops, guards: departure.guards }).await {
         Ok(committed) => {
             let item = Item { key: old.key.clone(), revision: committed.first, value };
             if released {
