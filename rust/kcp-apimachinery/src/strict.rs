@@ -67,8 +67,21 @@ fn complain(bytes: &[u8], error: &serde_json::Error) -> String {
     if let Err(error) = std::str::from_utf8(bytes) {
         return format!("invalid UTF-8 at byte {}", error.valid_up_to());
     }
-    // What Go accepts and we do not: numbers beyond a float's range, halves of surrogate pairs.
-    error.to_string()
+    match huge_number(bytes, error) {
+        Some(number) => format!("json: cannot unmarshal number {number} into Go value of type float64"),
+        // What Go accepts and we do not: halves of surrogate pairs.
+        None => error.to_string(),
+    }
+}
+
+/// The number at which decoding stopped, when it stopped at one: it is beyond a float's range then.
+fn huge_number<'a>(bytes: &'a [u8], error: &serde_json::Error) -> Option<&'a str> {
+    let line = bytes.split(|b| *b == b'\n').nth(error.line().checked_sub(1)?)?;
+    let inside = |b: &u8| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+    let at = error.column().min(line.len());
+    let start = at - line[..at].iter().rev().take_while(|b| inside(b)).count();
+    let end = at + line[at..].iter().take_while(|b| inside(b)).count();
+    std::str::from_utf8(&line[start..end]).ok().filter(|number| number.contains(|c: char| c.is_ascii_digit()))
 }
 
 /// Turns a floating-point number into what Kubernetes would print.
@@ -355,8 +368,9 @@ mod tests {
             ("{", "unexpected end of JSON input"),
             ("{\"a\":1} x", "invalid character 'x' after top-level value"),
             ("{]", "invalid character ']' looking for beginning of object key string"),
-            ("tru", "unexpected end of JSON input"),
-            ("1e400", "number out of range at line 1 column 5"),
+            ("tru", "invalid character ' ' in literal true (expecting 'e')"),
+            ("1e400", "json: cannot unmarshal number 1e400 into Go value of type float64"),
+            ("[1,\n -1e999, 2]", "json: cannot unmarshal number -1e999 into Go value of type float64"),
         ] {
             assert_eq!(decode(text.as_bytes()), Err(want.to_owned()), "{text}");
         }

@@ -108,11 +108,11 @@ impl Scanner<'_> {
         loop {
             match self.next()? {
                 b'"' => return Ok(()),
-                b'\\' => match self.next()? {
+                b'\\' => match self.next_or_blank() {
                     b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"' => {}
                     b'u' => {
                         for _ in 0..4 {
-                            let c = self.next()?;
+                            let c = self.next_or_blank();
                             if !c.is_ascii_hexdigit() {
                                 return Err(invalid(c, "in \\u hexadecimal character escape"));
                             }
@@ -128,7 +128,7 @@ impl Scanner<'_> {
 
     fn literal(&mut self, literal: &str) -> Result<(), String> {
         for want in literal.bytes().skip(1) {
-            let c = self.next()?;
+            let c = self.next_or_blank();
             if c != want {
                 return Err(invalid(c, &format!("in literal {literal} (expecting '{}')", char::from(want))));
             }
@@ -139,7 +139,7 @@ impl Scanner<'_> {
     /// The rest of a number, after its first character.
     fn number(&mut self, mut first: u8) -> Result<(), String> {
         if first == b'-' {
-            first = self.next()?;
+            first = self.next_or_blank();
             if !first.is_ascii_digit() {
                 return Err(invalid(first, "in numeric literal"));
             }
@@ -162,7 +162,7 @@ impl Scanner<'_> {
     }
 
     fn one_digit(&mut self, context: &str) -> Result<(), String> {
-        let c = self.next()?;
+        let c = self.next_or_blank();
         if !c.is_ascii_digit() {
             return Err(invalid(c, context));
         }
@@ -180,6 +180,13 @@ impl Scanner<'_> {
         while matches!(self.bytes.get(self.at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;
         }
+    }
+
+    /// The next character, or the blank that Go's scanner sees at the end of its input; it fits nowhere this is used.
+    fn next_or_blank(&mut self) -> u8 {
+        let c = self.bytes.get(self.at).copied().unwrap_or(b' ');
+        self.at += 1;
+        c
     }
 
     fn next(&mut self) -> Result<u8, String> {
@@ -237,6 +244,8 @@ mod tests {
             (b"\"\\u00g\"", Some("invalid character 'g' in \\u hexadecimal character escape")),
             (b"\xff", Some("invalid character 'ÿ' looking for beginning of value")),
             (b"\"abc", Some("unexpected end of JSON input")),
+            (b"nul", Some("invalid character ' ' in literal null (expecting 'l')")),
+            (b"1e", Some("invalid character ' ' in exponent of numeric literal")),
         ] {
             assert_eq!(complaint(text).as_deref(), want, "{}", String::from_utf8_lossy(text));
         }

@@ -100,6 +100,15 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// One or two digits: Go is lenient about the hour alone.
+    fn hour(&mut self) -> Result<i8, String> {
+        let digits = self.rest.bytes().take(2).take_while(u8::is_ascii_digit).count();
+        match self.digits(digits.max(1), "15")? {
+            hour @ 0..=23 => i8::try_from(hour).map_err(|_| self.out_of_range("hour")),
+            _ => Err(self.out_of_range("hour")),
+        }
+    }
+
     fn two(&mut self, element: &str, range: std::ops::RangeInclusive<i64>, part: &str) -> Result<i8, String> {
         let value = self.digits(2, element)?;
         match i8::try_from(value) {
@@ -128,24 +137,28 @@ impl<'a> Scanner<'a> {
             return Ok(0);
         }
         let b = self.rest.as_bytes();
-        let two = |at: usize| b[at..at + 2].iter().fold(0, |n, d| n * 10 + i64::from(d - b'0'));
-        let shaped = b.len() >= 6
-            && matches!(b[0], b'+' | b'-')
-            && b[3] == b':'
-            && [1, 2, 4, 5].into_iter().all(|i| b[i].is_ascii_digit());
-        if !shaped {
+        if b.len() < 6 || b[3] != b':' {
             return Err(self.cannot_parse("Z07:00"));
         }
-        let (hours, minutes) = (two(1), two(4));
-        if hours > 24 {
+        let two = |at: usize| {
+            let digits = &b[at..at + 2];
+            digits.iter().all(u8::is_ascii_digit).then(|| digits.iter().fold(0, |n, d| n * 10 + i64::from(d - b'0')))
+        };
+        let hours = two(1);
+        let minutes = hours.and_then(|_| two(4));
+        // Go looks at the sizes before it looks at the shape.
+        if hours.is_some_and(|h| h > 24) {
             return Err(self.out_of_range("time zone offset hour"));
         }
-        if minutes > 60 {
+        if minutes.is_some_and(|m| m > 60) {
             return Err(self.out_of_range("time zone offset minute"));
         }
+        let (Some(hours), Some(minutes), sign @ (b'+' | b'-')) = (hours, minutes, b[0]) else {
+            return Err(self.cannot_parse("Z07:00"));
+        };
         let size = hours * 3600 + minutes * 60;
         self.rest = &self.rest[6..];
-        Ok(if b[0] == b'-' { -size } else { size })
+        Ok(if sign == b'-' { -size } else { size })
     }
 }
 
@@ -156,9 +169,10 @@ fn read(text: &str, layout: &'static str) -> Result<(i64, i64), String> {
     s.literal('-')?;
     let month = s.two("01", 1..=12, "month")?;
     s.literal('-')?;
-    let day = s.two("02", 1..=31, "day")?;
+    // Whether the month has that many days is looked at last.
+    let day = s.digits(2, "02")?;
     s.literal('T')?;
-    let hour = s.two("15", 0..=23, "hour")?;
+    let hour = s.hour()?;
     s.literal(':')?;
     let minute = s.two("04", 0..=59, "minute")?;
     s.literal(':')?;
@@ -170,6 +184,7 @@ fn read(text: &str, layout: &'static str) -> Result<(i64, i64), String> {
         return Err(format!("parsing time {whole}: extra text: {rest}"));
     }
     let year = i16::try_from(year).map_err(|_| s.out_of_range("year"))?;
+    let day = i8::try_from(day).map_err(|_| s.out_of_range("day"))?;
     let date = DateTime::new(year, month, day, hour, minute, second, 0).map_err(|_| s.out_of_range("day"))?;
     let since = date.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
     Ok((since.as_secs() - offset, fraction))
@@ -220,6 +235,7 @@ mod tests {
             ("2024-02-29T12:30:45+02:00", "2024-02-29T10:30:45Z"),
             ("1969-12-31T23:59:59-00:30", "1970-01-01T00:29:59Z"),
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+            ("2024-02-29T1:30:45Z", "2024-02-29T01:30:45Z"),
         ] {
             assert_eq!(normalize(text), Ok(want.to_owned()), "{text}");
         }

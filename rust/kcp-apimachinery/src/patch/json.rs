@@ -1,9 +1,6 @@
-//! RFC 6902 operations, with Kubernetes' limits.
+//! RFC 6902 operations, with Kubernetes' limits and its leniencies: `replace` sets a field that is missing, `copy` takes a
+//! missing field for `null`, `test` finds `null` where nothing is, and negative indexes count from the end of a list.
 
-use json_patch::jsonptr::PointerBuf;
-use json_patch::{
-    AddOperation, CopyOperation, MoveOperation, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation,
-};
 use serde_json::{Map, Value};
 
 use super::json_type;
@@ -22,9 +19,7 @@ const MAX_ESTIMATED_DEPTH: usize = 1000;
 /// A parsed JSON patch.
 #[derive(Clone, Debug)]
 pub struct JsonPatch {
-    /// `None` stands for an operation that cannot be applied to anything, such as one of an unknown kind: the patch is
-    /// read, and fails when it comes to this operation.
-    operations: Vec<Option<PatchOperation>>,
+    operations: Vec<Operation>,
     warnings: Vec<String>,
 }
 
@@ -61,7 +56,7 @@ impl JsonPatch {
                 let path = text::quote(&format!("[{i}].{unknown}"));
                 warnings.push(format!("json patch unknown field {path}"));
             }
-            operations.push(operation(fields));
+            operations.push(Operation::new(fields));
         }
         Ok(Self { operations, warnings })
     }
@@ -72,37 +67,60 @@ impl JsonPatch {
     /// 422 when an operation cannot be applied, a test fails, `copy` adds more than [`MAX_COPIED_BYTES`], or the result
     /// is nested too deep. `document` holds the result of the operations before it then.
     pub fn apply(&self, document: &mut Value) -> Result<(), Status> {
-        let mut depth = strict::depth_within(document, MAX_ESTIMATED_DEPTH).ok_or_else(Status::unprocessable)?;
+        // Which operation failed and why Kubernetes does not tell either.
+        self.run(document).ok_or_else(Status::unprocessable)
+    }
+
+    fn run(&self, document: &mut Value) -> Option<()> {
+        let mut depth = strict::depth_within(document, MAX_ESTIMATED_DEPTH)?;
         let mut copied = 0;
-        for operation in &self.operations {
-            let operation = operation.as_ref().ok_or_else(Status::unprocessable)?;
-            let added = match operation {
-                PatchOperation::Add(op) => strict::depth_within(&op.value, MAX_ESTIMATED_DEPTH),
-                PatchOperation::Replace(op) => strict::depth_within(&op.value, MAX_ESTIMATED_DEPTH),
-                PatchOperation::Copy(op) => {
-                    let source = document.pointer(op.from.as_str()).ok_or_else(Status::unprocessable)?;
+        for Operation { kind, path, from, value } in &self.operations {
+            // The depth of what is put at `path`.
+            let added = match kind {
+                Kind::Add => {
+                    let added = strict::depth_within(value, MAX_ESTIMATED_DEPTH)?;
+                    add(document, path, value.clone())?;
+                    added
+                }
+                Kind::Replace => {
+                    let added = strict::depth_within(value, MAX_ESTIMATED_DEPTH)?;
+                    replace(document, path, value)?;
+                    added
+                }
+                Kind::Copy => {
+                    let (parent, key) = parent(document, from)?;
+                    let source = get(parent, &key)?.unwrap_or(&Value::Null);
                     copied += encoded_len(source);
                     if copied > MAX_COPIED_BYTES {
-                        return Err(Status::unprocessable());
+                        return None;
                     }
-                    strict::depth_within(source, MAX_ESTIMATED_DEPTH)
+                    let added = strict::depth_within(source, MAX_ESTIMATED_DEPTH)?;
+                    let copy = source.clone();
+                    add(document, path, copy)?;
+                    added
                 }
-                // What is moved reaches no deeper than the document did, measured from where it was taken.
-                PatchOperation::Move(op) => Some(depth.saturating_sub(op.from.count())),
-                PatchOperation::Test(op) if tests_absence(document, op) => continue,
-                PatchOperation::Remove(_) | PatchOperation::Test(_) => Some(0),
+                Kind::Move => {
+                    let moved = remove(document, from)?;
+                    add(document, path, moved)?;
+                    // It reaches no deeper than the document did, measured from where it was taken.
+                    depth.saturating_sub(steps(from))
+                }
+                Kind::Remove => {
+                    remove(document, path)?;
+                    continue;
+                }
+                Kind::Test => {
+                    test(document, path, value)?;
+                    continue;
+                }
+                Kind::Unknown => return None,
             };
-            let reached = added.map(|added| operation.path().count() + added);
-            depth = depth.max(reached.unwrap_or(usize::MAX));
+            depth = depth.max(steps(path) + added);
             if depth > MAX_ESTIMATED_DEPTH {
-                return Err(Status::unprocessable());
+                return None;
             }
-            json_patch::patch_unsafe(document, std::slice::from_ref(operation)).map_err(|_| Status::unprocessable())?;
         }
-        if depth > strict::MAX_DEPTH && !strict::is_shallow(document) {
-            return Err(Status::unprocessable());
-        }
-        Ok(())
+        (depth <= strict::MAX_DEPTH || strict::is_shallow(document)).then_some(())
     }
 
     /// The texts of strict decoding: unknown and repeated fields of the operations.
@@ -117,36 +135,146 @@ impl JsonPatch {
 
     /// Whether the patch touches a field or something below it, such as `/metadata/resourceVersion`.
     pub fn touches(&self, pointer: &str) -> bool {
-        self.operations.iter().flatten().any(|op| {
-            let path = op.path().as_str();
+        self.operations.iter().any(|Operation { path, .. }| {
             path == pointer || path.strip_prefix(pointer).is_some_and(|rest| rest.starts_with('/'))
         })
     }
 }
 
-/// Testing for `null` holds where there is nothing, as long as the parent is there.
-fn tests_absence(document: &Value, op: &TestOperation) -> bool {
-    let path = op.path.as_str();
-    op.value.is_null()
-        && document.pointer(path).is_none()
-        && path.rsplit_once('/').is_some_and(|(parent, _)| document.pointer(parent).is_some_and(Value::is_object))
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Add,
+    Remove,
+    Replace,
+    Move,
+    Copy,
+    Test,
+    /// Cannot be applied to anything: the patch is read, and fails when it comes to this operation.
+    Unknown,
 }
 
-fn operation(mut fields: Map<String, Value>) -> Option<PatchOperation> {
-    let pointer = |fields: &Map<String, Value>, name: &str| PointerBuf::parse(fields.get(name)?.as_str()?).ok();
-    let kind = fields.get("op")?.as_str()?.to_owned();
-    let path = pointer(&fields, "path")?;
-    // Kubernetes takes a missing value for null.
-    let value = fields.remove("value").unwrap_or_default();
-    Some(match kind.as_str() {
-        "add" => PatchOperation::Add(AddOperation { path, value }),
-        "remove" => PatchOperation::Remove(RemoveOperation { path }),
-        "replace" => PatchOperation::Replace(ReplaceOperation { path, value }),
-        "move" => PatchOperation::Move(MoveOperation { from: pointer(&fields, "from")?, path }),
-        "copy" => PatchOperation::Copy(CopyOperation { from: pointer(&fields, "from")?, path }),
-        "test" => PatchOperation::Test(TestOperation { path, value }),
+#[derive(Clone, Debug)]
+struct Operation {
+    kind: Kind,
+    path: String,
+    from: String,
+    value: Value,
+}
+
+impl Operation {
+    fn new(mut fields: Map<String, Value>) -> Self {
+        let mut take = |name| fields.remove(name).unwrap_or_default();
+        // A field of the wrong type is as good as none: a pointer to nowhere, an unknown kind.
+        let text = |value| if let Value::String(text) = value { text } else { String::new() };
+        let kind = match text(take("op")).as_str() {
+            "add" => Kind::Add,
+            "remove" => Kind::Remove,
+            "replace" => Kind::Replace,
+            "move" => Kind::Move,
+            "copy" => Kind::Copy,
+            "test" => Kind::Test,
+            _ => Kind::Unknown,
+        };
+        Self { kind, path: text(take("path")), from: text(take("from")), value: take("value") }
+    }
+}
+
+/// How many steps a pointer takes from the root.
+fn steps(pointer: &str) -> usize {
+    pointer.matches('/').count()
+}
+
+fn unescape(step: &str) -> String {
+    // In this order `~01` becomes `~1`.
+    step.replace("~1", "/").replace("~0", "~")
+}
+
+/// The object or list that holds what the pointer points to, and the last step to it. `None` when there is no such
+/// object or list, and for the pointer to the whole document.
+fn parent<'a>(document: &'a mut Value, pointer: &str) -> Option<(&'a mut Value, String)> {
+    // What stands before the first slash Kubernetes ignores.
+    let (_, path) = pointer.split_once('/')?;
+    let mut steps = path.split('/');
+    let last = unescape(steps.next_back()?);
+    let mut place = document;
+    for step in steps {
+        let step = unescape(step);
+        place = match place {
+            Value::Object(map) => map.get_mut(&step)?,
+            Value::Array(list) => {
+                let at = index(&step, list.len())?;
+                list.get_mut(at)?
+            }
+            _ => return None,
+        };
+    }
+    (place.is_object() || place.is_array()).then_some((place, last))
+}
+
+/// The place that `step` means in a list of `len` places; the last place counts as -1.
+fn index(step: &str, len: usize) -> Option<usize> {
+    let at: i64 = step.parse().ok()?;
+    let at = if at < 0 { at.checked_add(i64::try_from(len).ok()?)? } else { at };
+    usize::try_from(at).ok().filter(|at| *at < len)
+}
+
+/// What stands at `step`: `Some(None)` for a field that an object lacks, `None` for a place that a list lacks.
+fn get<'a>(parent: &'a Value, step: &str) -> Option<Option<&'a Value>> {
+    match parent {
+        Value::Object(map) => Some(map.get(step)),
+        Value::Array(list) => list.get(index(step, list.len())?).map(Some),
+        _ => None,
+    }
+}
+
+fn add(document: &mut Value, pointer: &str, value: Value) -> Option<()> {
+    let (parent, step) = parent(document, pointer)?;
+    match parent {
+        Value::Object(map) => {
+            map.insert(step, value);
+        }
+        Value::Array(list) if step == "-" => list.push(value),
+        // One more place than there are: behind the last.
+        Value::Array(list) => list.insert(index(&step, list.len() + 1)?, value),
         _ => return None,
-    })
+    }
+    Some(())
+}
+
+fn remove(document: &mut Value, pointer: &str) -> Option<Value> {
+    let (parent, step) = parent(document, pointer)?;
+    match parent {
+        Value::Object(map) => map.remove(&step),
+        Value::Array(list) => Some(list.remove(index(&step, list.len())?)),
+        _ => None,
+    }
+}
+
+fn replace(document: &mut Value, pointer: &str, value: &Value) -> Option<()> {
+    if pointer.is_empty() {
+        *document = (value.is_object() || value.is_array()).then(|| value.clone())?;
+        return Some(());
+    }
+    let (parent, step) = parent(document, pointer)?;
+    match parent {
+        Value::Object(map) => {
+            map.insert(step, value.clone());
+        }
+        Value::Array(list) => {
+            let at = index(&step, list.len())?;
+            *list.get_mut(at)? = value.clone();
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn test(document: &mut Value, pointer: &str, value: &Value) -> Option<()> {
+    if pointer.is_empty() {
+        return (document == value).then_some(());
+    }
+    let (parent, step) = parent(document, pointer)?;
+    (get(parent, &step)?.unwrap_or(&Value::Null) == value).then_some(())
 }
 
 /// The number of bytes of a value's compact JSON, without building it.
@@ -218,7 +346,13 @@ mod tests {
             ("test below nothing", json!([{"op": "test", "path": "/x/y", "value": null}]), Err(422)),
             ("missing parent", json!([{"op": "add", "path": "/x/y", "value": 1}]), Err(422)),
             ("missing field", json!([{"op": "remove", "path": "/x"}]), Err(422)),
-            ("replace nothing", json!([{"op": "replace", "path": "/x", "value": 1}]), Err(422)),
+            (
+                "replace nothing",
+                json!([{"op": "replace", "path": "/x", "value": 1}]),
+                Ok(json!({"a": {"b": [1, 2]}, "c~/d": 0, "x": 1})),
+            ),
+            ("last of a list", json!([{"op": "remove", "path": "/a/b/-1"}]), Ok(json!({"a": {"b": [1]}, "c~/d": 0}))),
+            ("copy nothing", json!([{"op": "copy", "from": "/x", "path": "/a"}]), Ok(json!({"a": null, "c~/d": 0}))),
             ("index beyond the end", json!([{"op": "add", "path": "/a/b/3", "value": 1}]), Err(422)),
             ("into itself", json!([{"op": "move", "from": "/a", "path": "/a/b/0"}]), Err(422)),
             ("unknown kind", json!([{"op": "frob", "path": "/x"}]), Err(422)),

@@ -66,6 +66,10 @@ fn merge_map(document: &mut Value, patch: &Map<String, Value>) {
                     target.insert(key.clone(), without_nulls(value));
                 }
             },
+            // Kubernetes keeps the nulls inside a list that takes the place of an object.
+            Value::Array(_) if target.get(key).is_some_and(Value::is_object) => {
+                target.insert(key.clone(), value.clone());
+            }
             other => {
                 target.insert(key.clone(), without_nulls(other));
             }

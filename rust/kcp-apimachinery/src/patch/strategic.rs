@@ -330,7 +330,7 @@ fn order_lists(
             }
             (None, Some(new)) => {
                 let kind = item_kind(&[], &new)?;
-                (new.into_iter().filter_map(stripped).collect(), Vec::new(), kind)
+                (new.into_iter().filter_map(|v| new_value(v, true)).collect(), Vec::new(), kind)
             }
             (Some(old), Some(new)) => {
                 let kind = item_kind(&old, &new)?;
@@ -348,23 +348,24 @@ fn check_order(patch: &[Value], order: &[Value], key: Option<&str>) -> Result<()
     if patch.is_empty() || order.is_empty() {
         return Ok(());
     }
+    let deletes = |item: &Value| key.is_some() && item.get(DIRECTIVE).is_some_and(|d| d == "delete");
+    let mut items = patch.iter().filter(|item| !deletes(item)).peekable();
     let mut places = order.iter();
-    for item in patch {
+    while let Some(item) = items.peek() {
+        let Some(place) = places.as_slice().first() else {
+            let (patch, order) = (text::go_list(patch), text::go_list(order));
+            return Err(Failure::Other(format!(
+                "The order in patch list:\n{patch}\n doesn't match {SET_ORDER} list:\n{order}\n"
+            )));
+        };
         if item.get(DIRECTIVE).is_some() {
+            items.next();
             continue;
         }
-        let wanted = identity(item, key)?;
-        loop {
-            let Some(place) = places.next() else {
-                let (patch, order) = (text::go_list(patch), text::go_list(order));
-                return Err(Failure::Other(format!(
-                    "The order in patch list:\n{patch}\n doesn't match {SET_ORDER} list:\n{order}\n"
-                )));
-            };
-            if identity(place, key)? == wanted {
-                break;
-            }
+        if identity(item, key)? == identity(place, key)? {
+            items.next();
         }
+        places.next();
     }
     Ok(())
 }
@@ -424,6 +425,9 @@ fn merge_by_key(
         }
     }
     if replace {
+        if let Some(unnamed) = items.iter().find(|item| !item.contains_key(key)) {
+            return Err(Failure::NoMergeKey(unnamed.clone(), key.to_owned()));
+        }
         return Ok(items.into_iter().map(Value::Object).collect());
     }
     let server_order: Vec<Value> = keys_of(&old, key)?;
@@ -536,17 +540,20 @@ fn item_kind(a: &[Value], b: &[Value]) -> Result<Kind, Failure> {
     Ok(if first.is_object() { Kind::Map } else { Kind::Scalar })
 }
 
-/// A new value without what only directs merging, and without fields that are `null`; `None` for a map that directs
-/// what is not there.
+/// A new value without fields that are `null`; `None` for a map that directs what is not there. Directives of other kinds
+/// stay in it: they are unknown fields to the kind, and its decoding says so.
 fn stripped(value: Value) -> Option<Value> {
+    new_value(value, false)
+}
+
+fn new_value(value: Value, keep_nulls: bool) -> Option<Value> {
     match value {
         Value::Object(map) if map.contains_key(DIRECTIVE) => None,
         Value::Object(map) => {
-            let directs = |key: &str| [DELETE_FROM, SET_ORDER, RETAIN_KEYS].into_iter().any(|d| key.starts_with(d));
-            let kept = map.into_iter().filter(|(k, v)| !v.is_null() && !directs(k));
-            Some(Value::Object(kept.filter_map(|(k, v)| Some((k, stripped(v)?))).collect()))
+            let kept = map.into_iter().filter(|(_, v)| keep_nulls || !v.is_null());
+            Some(Value::Object(kept.filter_map(|(k, v)| Some((k, new_value(v, keep_nulls)?))).collect()))
         }
-        Value::Array(items) => Some(Value::Array(items.into_iter().filter_map(stripped).collect())),
+        Value::Array(items) => Some(Value::Array(items.into_iter().filter_map(|v| new_value(v, keep_nulls)).collect())),
         other => Some(other),
     }
 }
@@ -686,7 +693,7 @@ mod tests {
             let got = apply(&document, &json!({"metadata": patch})).expect("merges");
             assert_eq!(names(&got["metadata"]["finalizers"]), want, "{name}");
         }
-        let got = apply(&json!({}), &json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["b"]}}));
+        let got = apply(&json!({"metadata": {}}), &json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["b"]}}));
         assert_eq!(got, Ok(json!({"metadata": {}})));
     }
 
