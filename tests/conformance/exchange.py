@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 # A decoded JSON document.
 Json = Any
@@ -63,6 +63,7 @@ class Scenario:
     about: str
     setup: tuple[Ask, ...]
     asks: tuple[Ask, ...]
+    compacts: bool = False  # history is thrown away between setup and asks, which only the recorder can do
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,9 @@ def fill(text: str, known: Mapping[str, Answer]) -> str:
     return re.sub(r"\{\{([\w-]+):([\w.]+)\}\}", look_up, text)
 
 
-def run(server: Server, scenario: Scenario) -> list[dict[str, Any]]:
+def run(
+    server: Server, scenario: Scenario, compact: Callable[[], None] | None = None
+) -> list[dict[str, Any]]:
     """Run a scenario; return its recorded exchanges, ready to be written as JSON."""
     known: dict[str, Answer] = {}
     for ask in scenario.setup:
@@ -142,6 +145,8 @@ def run(server: Server, scenario: Scenario) -> list[dict[str, Any]]:
         if not 200 <= answer.status < 300 and answer.status != 409:  # scenarios may share a namespace
             text = answer.body.decode(errors="replace")
             raise RuntimeError(f"{scenario.name}: setup {ask.name} answered {answer.status}: {text}")
+    if scenario.compacts and compact is not None:
+        compact()
     exchanges = []
     for ask in scenario.asks:
         answer = known[ask.name] = ask_until_settled(server, ask, known)

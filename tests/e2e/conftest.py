@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,8 @@ class Clients:
         """Write a kubeconfig and return a program that uses it."""
         path = TOOLS / program
         assert path.exists(), f"{program} is missing (hack/tools)"
-        home = self.directory / f"{program}-{user}-{cluster.rpartition('/')[2].replace('*', 'wildcard')}"
+        name = re.sub(r"[^\w-]", "_", f"{program}-{user[:20]}-{cluster.rpartition('/')[2]}")
+        home = self.directory / name  # no colon: KUBECONFIG is a list of paths
         home.mkdir(exist_ok=True)
         (home / "ca.crt").write_bytes(self.server.ca)
         config = {
