@@ -4,6 +4,61 @@ use kcp_apimachinery::field::{BadValue, Error, ErrorList, ErrorType};
 use serde_json::Value;
 use std::fmt::Display;
 
+/// Errors in the order found, up to a limit: a hostile body could earn millions of them, each with a path of megabytes.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    list: Vec<Error>,
+    bytes: usize,
+}
+
+/// Most errors of one object, and most bytes of their paths and details.
+pub(crate) const MAX_ERRORS: usize = 1_000;
+pub(crate) const MAX_ERROR_BYTES: usize = 1 << 20;
+const TOO_MANY: &str = "too many errors, not all of them are listed";
+
+impl Faults {
+    /// Whether no more errors are taken. Walks ask before they go on.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_ERRORS || self.bytes >= MAX_ERROR_BYTES
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, error: Error) {
+        if !self.is_full() {
+            self.bytes += error.field.len() + error.detail.len();
+            self.list.push(error);
+        }
+    }
+
+    pub(crate) fn extend(&mut self, errors: impl IntoIterator<Item = Error>) {
+        errors.into_iter().for_each(|error| self.push(error));
+    }
+
+    pub(crate) fn sort(&mut self) {
+        self.list.sort_by_cached_key(ToString::to_string);
+    }
+
+    /// All errors, and one more if there would have been more.
+    pub(crate) fn into_list(mut self) -> ErrorList {
+        if self.is_full() {
+            self.list.push(invalid_text(&"", "", TOO_MANY));
+        }
+        self.list.into_iter().collect()
+    }
+}
+
+impl IntoIterator for Faults {
+    type Item = Error;
+    type IntoIter = std::vec::IntoIter<Error>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter()
+    }
+}
+
 fn error(ty: ErrorType, at: &impl Display, bad_value: BadValue, detail: &str) -> Error {
     let mut field = at.to_string();
     if field.is_empty() {

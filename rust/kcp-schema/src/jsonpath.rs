@@ -1,11 +1,14 @@
 //! JSONPath as printer columns and scale paths write it: `.status.conditions[?(@.type=="Ready")].status`.
 
 use serde_json::Value;
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::fmt;
 
 /// Most values one path may find: `..` and wildcards of hostile paths stop there.
 const MAX_RESULTS: usize = 10_000;
+/// Most values one path may look at on its way; filters that search the whole object for each item stop there.
+const MAX_VISITS: usize = 100_000;
 /// Most steps of a path, those of filters included.
 const MAX_STEPS: usize = 256;
 
@@ -79,7 +82,7 @@ impl JsonPath {
 
     /// Everything the path finds, in order; missing keys find nothing.
     pub fn find<'v>(&self, object: &'v Value) -> Vec<&'v Value> {
-        walk(&self.steps, vec![object], object)
+        walk(&self.steps, vec![object], object, &Cell::new(MAX_VISITS))
     }
 
     /// The first value found.
@@ -102,14 +105,15 @@ impl JsonPath {
     }
 }
 
-fn walk<'v>(steps: &[Step], mut values: Vec<&'v Value>, root: &'v Value) -> Vec<&'v Value> {
+fn walk<'v>(steps: &[Step], mut values: Vec<&'v Value>, root: &'v Value, visits: &Cell<usize>) -> Vec<&'v Value> {
     for step in steps {
         let mut next = Vec::new();
         for value in values {
-            if next.len() >= MAX_RESULTS {
+            if next.len() >= MAX_RESULTS || visits.get() == 0 {
                 break;
             }
-            take(step, value, root, &mut next);
+            take(step, value, root, visits, &mut next);
+            visits.set(visits.get().saturating_sub(1 + next.len() / 16));
         }
         next.truncate(MAX_RESULTS);
         values = next;
@@ -117,7 +121,7 @@ fn walk<'v>(steps: &[Step], mut values: Vec<&'v Value>, root: &'v Value) -> Vec<
     values
 }
 
-fn take<'v>(step: &Step, value: &'v Value, root: &'v Value, out: &mut Vec<&'v Value>) {
+fn take<'v>(step: &Step, value: &'v Value, root: &'v Value, visits: &Cell<usize>, out: &mut Vec<&'v Value>) {
     match (step, value) {
         (Step::Field(name), Value::Object(map)) => out.extend(map.get(&**name)),
         (Step::Wildcard, Value::Object(map)) => out.extend(map.values()),
@@ -142,11 +146,11 @@ fn take<'v>(step: &Step, value: &'v Value, root: &'v Value, out: &mut Vec<&'v Va
         }
         (Step::Union(steps), value) => {
             for step in steps {
-                take(step, value, root, out);
+                take(step, value, root, visits, out);
             }
         }
         (Step::Filter(filter), Value::Array(items)) => {
-            out.extend(items.iter().filter(|item| filter.holds(item, root)));
+            out.extend(items.iter().filter(|item| filter.holds(item, root, visits)));
         }
         _ => {}
     }
@@ -165,12 +169,16 @@ fn descend<'v>(value: &'v Value, out: &mut Vec<&'v Value>) {
 }
 
 impl Filter {
-    fn holds(&self, item: &Value, root: &Value) -> bool {
-        let Some(left) = self.left.value(item, root) else { return false };
+    fn holds(&self, item: &Value, root: &Value, visits: &Cell<usize>) -> bool {
+        visits.set(visits.get().saturating_sub(1));
+        if visits.get() == 0 {
+            return false;
+        }
+        let Some(left) = self.left.value(item, root, visits) else { return false };
         if self.test == Test::Exists {
             return true;
         }
-        let Some(right) = self.right.value(item, root) else { return false };
+        let Some(right) = self.right.value(item, root, visits) else { return false };
         let order = match (&left, &right) {
             (Value::Number(a), Value::Number(b)) => a.as_f64().partial_cmp(&b.as_f64()),
             (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
@@ -189,12 +197,12 @@ impl Filter {
 }
 
 impl Operand {
-    fn value(&self, item: &Value, root: &Value) -> Option<Value> {
+    fn value(&self, item: &Value, root: &Value, visits: &Cell<usize>) -> Option<Value> {
         match self {
             Operand::Literal(value) => Some(value.clone()),
             Operand::Path { from_root, steps } => {
                 let start = if *from_root { root } else { item };
-                walk(steps, vec![start], root).first().map(|value| (*value).clone())
+                walk(steps, vec![start], root, visits).first().map(|value| (*value).clone())
             }
         }
     }
@@ -488,5 +496,12 @@ mod tests {
         let object = Value::Array(vec![Value::Array(vec![row; 20]); 20]);
         let path = JsonPath::parse("[*][*][*]").unwrap();
         assert_eq!(path.find(&object).len(), MAX_RESULTS);
+    }
+
+    #[test]
+    fn filters_that_search_everything_for_everything_come_to_an_end() {
+        let object = Value::Array(vec![json!({"a": [1, 2, 3]}); 5_000]);
+        let path = "[?($..[?($..[?($..a)].b)].b)]";
+        assert!(JsonPath::parse(path).unwrap().find(&object).is_empty());
     }
 }

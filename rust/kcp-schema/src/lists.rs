@@ -1,6 +1,6 @@
 //! Uniqueness in lists of type set and map.
 
-use crate::fault;
+use crate::fault::{self, Faults};
 use crate::path::At;
 use crate::structural::{LISTS, ListType, Node, Structural};
 use kcp_apimachinery::field::ErrorList;
@@ -10,15 +10,15 @@ use std::collections::HashMap;
 impl Structural {
     /// Duplicates in lists that must not have any. Each duplicated value is reported once.
     pub fn validate_lists(&self, object: &Value) -> ErrorList {
-        let mut errors = ErrorList::default();
+        let mut errors = Faults::default();
         if object.is_object() && self.root().has(LISTS) {
             self.lists_below(object, self.root(), &At::Root, &mut errors);
         }
-        errors
+        errors.into_list()
     }
 
-    fn lists_below(&self, value: &Value, node: &Node, at: &At<'_>, errors: &mut ErrorList) {
-        if !node.has(LISTS) {
+    fn lists_below(&self, value: &Value, node: &Node, at: &At<'_>, errors: &mut Faults) {
+        if !node.has(LISTS) || errors.is_full() {
             return;
         }
         match value {
@@ -51,7 +51,7 @@ impl Structural {
         }
     }
 
-    fn map_list(&self, items: &[Value], node: &Node, at: &At<'_>, errors: &mut ErrorList) {
+    fn map_list(&self, items: &[Value], node: &Node, at: &At<'_>, errors: &mut Faults) {
         for (index, item) in items.iter().enumerate() {
             if !item.is_object() && !item.is_null() {
                 let detail = "must be an object for an array of list-type map";

@@ -1,6 +1,6 @@
 //! Metadata of resources and of resources embedded in them: typed decoding and validation.
 
-use crate::fault;
+use crate::fault::{self, Faults};
 use crate::path::At;
 use crate::shape::{self, Field, Print, Shape, Struct};
 use crate::structural::{EMBEDDED, EMBEDS, Node, Structural};
@@ -171,26 +171,26 @@ impl Structural {
 
     /// Errors in type and metadata fields of embedded resources.
     pub fn validate_embedded(&self, object: &Value) -> ErrorList {
-        let mut errors = ErrorList::default();
+        let mut errors = Faults::default();
         if self.root().has(EMBEDS) {
             self.embedded_below(object, self.root(), &At::Root, &mut errors);
         }
-        errors
+        errors.into_list()
     }
 
     /// Errors in embedded resources of a value that stands at `node`: the first of wrong types, else all others.
     pub(crate) fn embedded_errors_at(&self, value: &Value, node: &Node, at: &At<'_>) -> ErrorList {
-        let mut errors = ErrorList::default();
+        let mut errors = Faults::default();
         let mut decoded = value.clone();
         match self.coerce_node(&mut decoded, node, at, Malformed::Refuse, &mut Vec::new()) {
             Err(error) => errors.push(error),
             Ok(()) => self.embedded_below(value, node, at, &mut errors),
         }
-        errors
+        errors.into_list()
     }
 
-    fn embedded_below(&self, value: &Value, node: &Node, at: &At<'_>, errors: &mut ErrorList) {
-        if !node.has(EMBEDS) {
+    fn embedded_below(&self, value: &Value, node: &Node, at: &At<'_>, errors: &mut Faults) {
+        if !node.has(EMBEDS) || errors.is_full() {
             return;
         }
         match value {
@@ -260,7 +260,7 @@ pub(crate) fn coerce_resource(
 }
 
 /// Checks type and metadata fields of one embedded resource.
-pub(crate) fn validate_resource(map: &Map<String, Value>, at: &At<'_>, errors: &mut ErrorList) {
+pub(crate) fn validate_resource(map: &Map<String, Value>, at: &At<'_>, errors: &mut Faults) {
     for key in ["apiVersion", "kind"] {
         if !map.contains_key(key) {
             errors.push(fault::required(&at.child(key), ""));
@@ -302,7 +302,7 @@ pub(crate) fn validate_resource(map: &Map<String, Value>, at: &At<'_>, errors: &
 }
 
 /// Embedded metadata follows the rules of any other, but its name may be missing and any path segment is a good one.
-fn validate_metadata(metadata: &Value, at: &At<'_>, errors: &mut ErrorList) {
+fn validate_metadata(metadata: &Value, at: &At<'_>, errors: &mut Faults) {
     let mut object = json!({ "metadata": metadata });
     if meta::name(&object).is_empty() {
         meta::set_name(&mut object, "fakename");

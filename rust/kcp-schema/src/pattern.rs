@@ -7,30 +7,37 @@ use regex::{Regex, RegexBuilder};
 
 /// Longest pattern accepted, in bytes.
 const MAX_LENGTH: usize = 64 << 10;
-/// Memory of one compiled pattern.
-const MAX_PROGRAM: usize = 4 << 20;
+/// Memory of one compiled pattern, and of one that counts as light.
+const MAX_PROGRAM: usize = 512 << 10;
+const LIGHT_PROGRAM: usize = 64 << 10;
 /// Deepest nesting of groups; Go's own limit is 1000.
 const MAX_NESTING: u32 = 200;
 
+/// A compiled pattern.
+pub(crate) struct Pattern {
+    pub regex: Regex,
+    /// Matching takes a time that grows with the text and with the pattern; a heavy one costs much for each character.
+    pub heavy: bool,
+}
+
 /// Compiles a pattern or says, as Go would, why it cannot be.
-pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
+pub(crate) fn compile(pattern: &str) -> Result<Pattern, String> {
     if pattern.len() > MAX_LENGTH {
         return Err("error parsing regexp: expression too large".to_owned());
     }
     let translated = Translator::new(pattern).run()?;
-    RegexBuilder::new(&translated)
-        .size_limit(MAX_PROGRAM)
-        .dfa_size_limit(MAX_PROGRAM / 4)
-        .nest_limit(MAX_NESTING)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => "error parsing regexp: expression too large".to_owned(),
-            other => {
-                let text = other.to_string();
-                let last = text.lines().last().unwrap_or_default();
-                format!("error parsing regexp: {}", last.trim_start_matches("error: "))
-            }
-        })
+    let build = |limit| {
+        RegexBuilder::new(&translated).size_limit(limit).dfa_size_limit(256 << 10).nest_limit(MAX_NESTING).build()
+    };
+    let light = build(LIGHT_PROGRAM).map(|regex| Pattern { regex, heavy: false });
+    light.or_else(|_| build(MAX_PROGRAM).map(|regex| Pattern { regex, heavy: true })).map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => "error parsing regexp: expression too large".to_owned(),
+        other => {
+            let text = other.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            format!("error parsing regexp: {}", last.trim_start_matches("error: "))
+        }
+    })
 }
 
 struct Translator<'p> {
@@ -435,8 +442,8 @@ mod tests {
             (r"^[a-z-]+$", "a-", "A"),
         ] {
             let regex = compile(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
-            assert!(regex.is_match(yes), "{pattern} on {yes}");
-            assert!(!regex.is_match(no), "{pattern} on {no}");
+            assert!(regex.regex.is_match(yes), "{pattern} on {yes}");
+            assert!(!regex.regex.is_match(no), "{pattern} on {no}");
         }
     }
 
@@ -458,7 +465,7 @@ mod tests {
             ("[z-a]", "invalid character class range: `z-a`"),
             ("a\\", "trailing backslash at end of expression: ``"),
         ] {
-            assert_eq!(compile(pattern).unwrap_err(), format!("error parsing regexp: {error}"), "{pattern}");
+            assert_eq!(compile(pattern).err().unwrap(), format!("error parsing regexp: {error}"), "{pattern}");
         }
     }
 

@@ -30,10 +30,14 @@ impl Trail for Silent {
     }
 }
 
+/// Most bytes of all reported paths together: a hostile body could make every one of them megabytes long.
+const MAX_REPORT: usize = 1 << 20;
+
 #[derive(Default)]
 struct Paths {
     here: String,
     dropped: Vec<String>,
+    bytes: usize,
 }
 
 impl Trail for Paths {
@@ -58,7 +62,11 @@ impl Trail for Paths {
     }
 
     fn dropped(&mut self, key: &str) {
+        if self.bytes > MAX_REPORT {
+            return;
+        }
         let mark = self.enter_key(key);
+        self.bytes += self.here.len();
         self.dropped.push(self.here.clone());
         self.leave(mark);
     }

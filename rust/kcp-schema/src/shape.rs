@@ -63,6 +63,9 @@ impl Field {
 /// Deepest structure that is decoded.
 const MAX_DEPTH: usize = 80;
 
+/// Most unknown fields that are reported.
+const MAX_UNKNOWN: usize = 1_000;
+
 /// Decodes `value` in place. Unknown fields are dropped and their paths added to `unknown`; the error says, in Go's
 /// words, what was of the wrong type first.
 pub(crate) fn decode(value: &mut Value, shape: &'static Struct, unknown: &mut Vec<String>) -> Result<(), String> {
@@ -100,8 +103,10 @@ impl Walk<'_> {
         let outer = std::mem::take(map);
         for (key, mut value) in outer {
             let Some(field) = shape.fields.iter().find(|field| field.name == key) else {
-                let dot = if mark == 0 { "" } else { "." };
-                self.unknown.push(format!("{}{dot}{key}", self.here));
+                if self.unknown.len() < MAX_UNKNOWN {
+                    let dot = if mark == 0 { "" } else { "." };
+                    self.unknown.push(format!("{}{dot}{key}", self.here));
+                }
                 continue;
             };
             if value.is_null() {

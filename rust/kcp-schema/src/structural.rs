@@ -7,10 +7,9 @@
 use crate::fault;
 use crate::formats::Format;
 use crate::path::At;
-use crate::pattern;
+use crate::pattern::{self, Pattern};
 use crate::props::{Extra, Items, Props};
 use kcp_apimachinery::field::ErrorList;
-use regex::Regex;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt;
@@ -164,9 +163,9 @@ pub(crate) enum Rule {
     Default(Box<Value>),
 }
 
-struct Pattern {
+struct LazyPattern {
     source: Name,
-    compiled: OnceLock<Option<Regex>>,
+    compiled: OnceLock<Option<Pattern>>,
 }
 
 /// A compiled schema. Share it by `Arc`; see [`crate::Pool`].
@@ -174,7 +173,7 @@ pub struct Structural {
     nodes: Box<[Node]>,
     fields: Box<[Field]>,
     rules: Box<[Rule]>,
-    patterns: Box<[Pattern]>,
+    patterns: Box<[LazyPattern]>,
     text: Box<str>,
     root: u32,
     digest: [u8; 32],
@@ -208,7 +207,7 @@ impl Structural {
             nodes: nodes.into(),
             fields: fields.into(),
             rules: rules.into(),
-            patterns: patterns.into_iter().map(|source| Pattern { source, compiled: OnceLock::new() }).collect(),
+            patterns: patterns.into_iter().map(|source| LazyPattern { source, compiled: OnceLock::new() }).collect(),
             text: text.into(),
             root,
             digest,
@@ -309,7 +308,7 @@ impl Structural {
     }
 
     /// A pattern's source and, unless it is no valid pattern, its matcher.
-    pub(crate) fn pattern(&self, index: u32) -> (&str, Option<&Regex>) {
+    pub(crate) fn pattern(&self, index: u32) -> (&str, Option<&Pattern>) {
         let pattern = &self.patterns[index as usize];
         let source = self.name(pattern.source);
         (source, pattern.compiled.get_or_init(|| pattern::compile(source).ok()).as_ref())

@@ -3,15 +3,18 @@
 //! Most values are valid, so a first pass answers only yes or no and builds no path and no message; the second pass runs
 //! only when the first said no.
 
-use crate::fault;
+use crate::fault::{self, Faults};
 use crate::numbers::{Numeric, in_range, is_json_integer, number_rule, range_failure, same};
+use crate::pattern::Pattern;
 use crate::ratchet::Old;
 use crate::structural::{Additional, Kind, LISTS, NULLABLE, Node, Rule, Structural};
 use kcp_apimachinery::field::{Error, ErrorList};
 use kcp_apimachinery::text::quote;
 use serde_json::{Number, Value};
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt::Write;
+use std::ops::Deref;
 
 /// What one failed check reports.
 pub(crate) enum Failure {
@@ -65,14 +68,20 @@ impl Failure {
 struct Outcome {
     failures: Vec<Failure>,
     seen: HashSet<String>,
+    bytes: usize,
     matches: usize,
 }
 
 impl Outcome {
     fn add(&mut self, failure: Failure) {
-        if self.seen.insert(failure.message().to_owned()) {
+        if !self.is_full() && self.seen.insert(failure.message().to_owned()) {
+            self.bytes += failure.message().len();
             self.failures.push(failure);
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.failures.len() >= fault::MAX_ERRORS || self.bytes >= fault::MAX_ERROR_BYTES
     }
 
     fn merge(&mut self, other: Outcome) {
@@ -80,6 +89,7 @@ impl Outcome {
         if self.failures.is_empty() {
             self.failures = other.failures;
             self.seen = other.seen;
+            self.bytes = other.bytes;
         } else {
             for failure in other.failures {
                 self.add(failure);
@@ -122,19 +132,24 @@ impl Structural {
     }
 
     fn check_to_errors(&self, new: &Value, old: Option<&Value>, node: &Node, prefix: &str) -> ErrorList {
-        if self.accepts(new, node) {
+        let checker = Checker::new(self);
+        if checker.accepts(new, node) {
             return ErrorList::default();
         }
-        let mut path = String::new();
         let old = old.map(|value| Old { value, new, schema: node });
-        let outcome = self.check(new, node, old, &mut path);
-        outcome.failures.into_iter().map(|failure| failure.error(prefix)).collect()
+        let outcome = checker.check(new, node, old, &mut String::new());
+        if checker.is_exhausted() {
+            return fault::list(fault::invalid_text(&prefix, "", EXHAUSTED));
+        }
+        let mut faults = Faults::default();
+        faults.extend(outcome.failures.into_iter().map(|failure| failure.error(prefix)));
+        faults.into_list()
     }
 
     /// What the slow pass reports of a whole resource, for tests that compare it with the quick one.
     #[cfg(test)]
     pub(crate) fn failures(&self, value: &Value) -> Vec<String> {
-        let outcome = self.check(value, self.root(), None, &mut String::new());
+        let outcome = Checker::new(self).check(value, self.root(), None, &mut String::new());
         outcome.failures.iter().map(|failure| failure.message().to_owned()).collect()
     }
 
@@ -142,9 +157,54 @@ impl Structural {
         if self.root().has(LISTS) { self.validate_lists(object) } else { ErrorList::default() }
     }
 
+    /// What the quick pass says of a whole resource.
+    #[cfg(test)]
+    pub(crate) fn is_accepted(&self, value: &Value) -> bool {
+        Checker::new(self).accepts(value, self.root())
+    }
+}
+
+/// Most checks of one validation. Items times branches of combinators can be billions; honest objects take thousands.
+const MAX_STEPS: usize = 5_000_000;
+const EXHAUSTED: &str =
+    "takes too many steps to validate; the schema has too many alternatives for an object of this size";
+
+/// One validation with the steps it has left.
+struct Checker<'s> {
+    schema: &'s Structural,
+    steps: Cell<usize>,
+}
+
+impl Deref for Checker<'_> {
+    type Target = Structural;
+
+    fn deref(&self) -> &Structural {
+        self.schema
+    }
+}
+
+impl<'s> Checker<'s> {
+    fn new(schema: &'s Structural) -> Checker<'s> {
+        Checker { schema, steps: Cell::new(MAX_STEPS) }
+    }
+
+    fn spend(&self, steps: usize) {
+        self.steps.set(self.steps.get().saturating_sub(steps));
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.steps.get() == 0
+    }
+
+    fn matches(&self, pattern: &Pattern, text: &str) -> bool {
+        self.spend(text.len() / 16 * if pattern.heavy { 1024 } else { 1 });
+        !self.is_exhausted() && pattern.regex.is_match(text)
+    }
+
     /// Whether a value satisfies a node: the same checks as `check`, without a word.
-    pub(crate) fn accepts(&self, value: &Value, node: &Node) -> bool {
-        if !self.type_accepts(value, node) {
+    fn accepts(&self, value: &Value, node: &Node) -> bool {
+        self.spend(1);
+        if self.is_exhausted() || !self.type_accepts(value, node) {
             return false;
         }
         for rule in self.rules(node) {
@@ -198,7 +258,10 @@ impl Structural {
 
     fn rule_accepts(&self, value: &Value, node: &Node, rule: &Rule) -> bool {
         match (rule, value) {
-            (Rule::Enum(values), value) => values.iter().any(|allowed| same(value, allowed)),
+            (Rule::Enum(values), value) => {
+                self.spend(values.len());
+                values.iter().any(|allowed| same(value, allowed))
+            }
             (_, Value::Null) => true,
             (Rule::AnyOf(any), value) => any.iter().any(|index| self.accepts(value, self.node(*index))),
             (Rule::OneOf(one), value) => {
@@ -210,7 +273,7 @@ impl Structural {
             (Rule::MaxLength(max), Value::String(text)) => length(text) <= *max,
             (Rule::MinLength(min), Value::String(text)) => length(text) >= *min,
             (Rule::Pattern(index), Value::String(text)) => {
-                self.pattern(*index).1.is_some_and(|pattern| pattern.is_match(text))
+                self.pattern(*index).1.is_some_and(|pattern| self.matches(pattern, text))
             }
             (Rule::MultipleOf(_) | Rule::Minimum { .. } | Rule::Maximum { .. }, Value::Number(number)) => {
                 let mut failures = Vec::new();
@@ -239,6 +302,11 @@ impl Structural {
 
     fn check_new(&self, value: &Value, node: &Node, old: Option<Old<'_>>, path: &mut String) -> Outcome {
         let mut out = Outcome::default();
+        // A failure repeats the path.
+        self.spend(1 + path.len() / 64);
+        if self.is_exhausted() {
+            return out;
+        }
         let format = format_name(self, node);
         if node.kind != Kind::Untyped || format.is_some() {
             match type_failure(value, node, format) {
@@ -365,7 +433,7 @@ impl Structural {
                     (What::Invalid(text.into()), format!("{path} in body should be at least {min} chars long"))
                 }
                 Rule::Pattern(index) => match self.pattern(*index) {
-                    (_, Some(pattern)) if pattern.is_match(text) => continue,
+                    (_, Some(pattern)) if self.matches(pattern, text) => continue,
                     (source, Some(_)) => {
                         (What::Invalid(text.into()), format!("{path} in body should match '{source}'"))
                     }
@@ -413,6 +481,9 @@ impl Structural {
         if let Some(schema) = self.items(node) {
             let index_of_old = old.map(|old| self.correlate_items(old));
             for (index, item) in items.iter().enumerate() {
+                if out.is_full() {
+                    break;
+                }
                 let mark = path.len();
                 // Writing to a String cannot fail.
                 let _ = write!(path, "[{index}]");
@@ -454,7 +525,7 @@ impl Structural {
                     })
                     .collect();
                 let message = format!("{path} in body should be one of [{}]", names.join(" "));
-                out.add(Failure::Field(path.to_owned(), What::NotSupported(value.clone(), names), message));
+                out.add(Failure::Field(path.to_owned(), What::NotSupported(brief(value), names), message));
             }
         }
     }
@@ -482,6 +553,9 @@ impl Structural {
             } else {
                 old.and_then(|old| self.correlate_key(old, key))
             };
+            if out.is_full() {
+                return;
+            }
             let outcome = self.check(value, schema, old, path);
             out.merge(outcome);
         };
@@ -579,6 +653,35 @@ fn type_failure<'s>(value: &Value, node: &Node, format: Option<&'s str>) -> Opti
         }
     }
     (!(kind.contains(found) || whole_float || int_as_float)).then(|| (kind.name(), found))
+}
+
+/// A value as errors repeat it; one of more than 64 kB is not.
+fn brief(value: &Value) -> Value {
+    fn weigh(value: &Value, left: &mut usize) {
+        let own = match value {
+            Value::String(text) => text.len(),
+            Value::Array(items) => items
+                .iter()
+                .take_while(|item| {
+                    weigh(item, left);
+                    *left > 0
+                })
+                .count(),
+            Value::Object(map) => map
+                .iter()
+                .take_while(|(key, value)| {
+                    *left = left.saturating_sub(key.len());
+                    weigh(value, left);
+                    *left > 0
+                })
+                .count(),
+            _ => 8,
+        };
+        *left = left.saturating_sub(own);
+    }
+    let mut left = 64 << 10;
+    weigh(value, &mut left);
+    if left > 0 { value.clone() } else { "<value omitted>".into() }
 }
 
 fn length(text: &str) -> i64 {

@@ -302,6 +302,38 @@ fn deep_values_are_pruned_and_validated_without_overflowing_the_stack() {
 }
 
 #[test]
+fn hostile_sizes_come_to_an_end() {
+    // A million failures.
+    let schema =
+        compile(json!({"type": "object", "properties": {"l": {"type": "array", "items": {"type": "string"}}}}));
+    let found = errors(&schema, &object(json!({"l": vec![1; 300_000]})), None);
+    assert_eq!(found.len(), 1_001);
+    assert!(found[1_000].contains("too many errors"), "{}", found[1_000]);
+    // Alternatives times items.
+    // Only the last alternative fits.
+    let branches: Vec<Value> = (0..2_000).rev().map(|n| json!({ "minimum": n })).collect();
+    let schema = compile(json!({"type": "object", "properties": {
+        "l": {"type": "array", "items": {"type": "integer", "anyOf": branches}},
+    }}));
+    let found = errors(&schema, &object(json!({"l": vec![1; 20_000]})), None);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("too many alternatives"), "{}", found[0]);
+    // Unknown fields below a name of a megabyte.
+    let long = "x".repeat(1 << 20);
+    let unknown: serde_json::Map<String, Value> = (0..1_000).map(|n| (format!("f{n}"), json!(n))).collect();
+    let schema = compile(json!({"type": "object", "properties": {(long.clone()): {"type": "object"}}}));
+    let mut sent = object(json!({(long.clone()): unknown}));
+    assert_eq!(schema.prune(&mut sent).len(), 1);
+    assert_eq!(sent["spec"], json!({(long): {}}));
+    // A schema in which everything is wrong.
+    let wrong: serde_json::Map<String, Value> = (0..5_000).map(|n| (format!("f{n}"), json!({"type": "odd"}))).collect();
+    let crd = json!({"spec": {"group": "a.b", "versions": [
+        {"name": "v1", "schema": {"openAPIV3Schema": {"type": "object", "properties": wrong}}},
+    ]}});
+    assert!(crd::validate_create(&crd).len() <= 1_001);
+}
+
+#[test]
 fn rules_are_accepted_with_a_warning_per_version_and_formats_with_one_each() {
     let ruled = json!({"type": "object", "properties": {
         "a": {"type": "string", "format": "odd", "x-kubernetes-validations": [{"rule": "self != ''"}]},

@@ -2,10 +2,9 @@
 
 use super::schema::field_path;
 use super::text;
-use crate::fault;
+use crate::fault::{self, Faults};
 use crate::path::At;
 use crate::props::Props;
-use kcp_apimachinery::field::Error;
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -14,7 +13,7 @@ const COLUMN_FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float
 const MAX_SELECTABLE_FIELDS: usize = 8;
 
 /// A path in dot notation, as far as it is checked: it begins with a dot.
-fn simple_path(path: &str, at: &At<'_>, errors: &mut Vec<Error>) -> bool {
+fn simple_path(path: &str, at: &At<'_>, errors: &mut Faults) -> bool {
     let dotted = path.starts_with('.');
     if !dotted {
         errors.push(fault::invalid_text(at, path, "must be a simple json path starting with ."));
@@ -22,7 +21,7 @@ fn simple_path(path: &str, at: &At<'_>, errors: &mut Vec<Error>) -> bool {
     dotted
 }
 
-pub(super) fn validate_subresources(subresources: Option<&Value>, at: &At<'_>, errors: &mut Vec<Error>) {
+pub(super) fn validate_subresources(subresources: Option<&Value>, at: &At<'_>, errors: &mut Faults) {
     let scale = subresources.and_then(|subresources| subresources.get("scale"));
     let Some(scale) = scale.filter(|scale| scale.is_object()) else { return };
     for (key, name, prefix) in [
@@ -49,7 +48,7 @@ pub(super) fn validate_subresources(subresources: Option<&Value>, at: &At<'_>, e
     }
 }
 
-pub(super) fn validate_column(column: &Value, at: &At<'_>, errors: &mut Vec<Error>) {
+pub(super) fn validate_column(column: &Value, at: &At<'_>, errors: &mut Faults) {
     if text(column, "name").is_empty() {
         errors.push(fault::required(&at.child("name"), ""));
     }
@@ -74,7 +73,7 @@ pub(super) fn validate_column(column: &Value, at: &At<'_>, errors: &mut Vec<Erro
     }
 }
 
-pub(super) fn validate_selectable_fields(fields: &[Value], schema: &Props<'_>, at: &At<'_>, errors: &mut Vec<Error>) {
+pub(super) fn validate_selectable_fields(fields: &[Value], schema: &Props<'_>, at: &At<'_>, errors: &mut Faults) {
     let mut unique = HashSet::new();
     for (index, field) in fields.iter().enumerate() {
         let field_at = at.index(index);

@@ -2,9 +2,8 @@
 
 use super::spec::Options;
 use super::{list, text};
-use crate::fault;
+use crate::fault::{self, Faults};
 use crate::path::At;
-use kcp_apimachinery::field::Error;
 use kcp_apimachinery::names::{is_dns1035_label, is_dns1123_subdomain};
 use serde_json::{Value, json};
 
@@ -15,7 +14,7 @@ pub(super) fn has_accepted_version(versions: &[Value]) -> bool {
     versions.iter().filter_map(Value::as_str).any(|version| REVIEW_VERSIONS.contains(&version))
 }
 
-pub(super) fn validate(conversion: Option<&Value>, options: &Options, at: &At<'_>, errors: &mut Vec<Error>) {
+pub(super) fn validate(conversion: Option<&Value>, options: &Options, at: &At<'_>, errors: &mut Faults) {
     let Some(conversion) = conversion.filter(|conversion| conversion.is_object()) else { return };
     let strategy = text(conversion, "strategy");
     let strategy_at = at.child("strategy");
@@ -45,7 +44,7 @@ pub(super) fn validate(conversion: Option<&Value>, options: &Options, at: &At<'_
     review_versions(versions, options, &versions_at, errors);
 }
 
-fn client_config(client: &Value, options: &Options, at: &At<'_>, errors: &mut Vec<Error>) {
+fn client_config(client: &Value, options: &Options, at: &At<'_>, errors: &mut Faults) {
     let url = client.get("url").and_then(Value::as_str);
     let service = client.get("service").filter(|service| service.is_object());
     match (url, service) {
@@ -91,7 +90,7 @@ fn holds_certificates(bundle: &str) -> bool {
     text.contains("-----BEGIN CERTIFICATE-----") && text.contains("-----END CERTIFICATE-----")
 }
 
-fn webhook_url(url: &str, at: &At<'_>, errors: &mut Vec<Error>) {
+fn webhook_url(url: &str, at: &At<'_>, errors: &mut Faults) {
     let form = "; desired format: https://host[/path]";
     if let Some(bad) = url.chars().find(|c| c.is_control() || *c == ' ') {
         let what = if bad == ' ' {
@@ -133,7 +132,7 @@ fn webhook_url(url: &str, at: &At<'_>, errors: &mut Vec<Error>) {
     }
 }
 
-fn webhook_service(service: &Value, at: &At<'_>, errors: &mut Vec<Error>) {
+fn webhook_service(service: &Value, at: &At<'_>, errors: &mut Faults) {
     if text(service, "name").is_empty() {
         errors.push(fault::required(&at.child("name"), "service name is required"));
     }
@@ -172,7 +171,7 @@ fn webhook_service(service: &Value, at: &At<'_>, errors: &mut Vec<Error>) {
     }
 }
 
-fn review_versions(versions: &[Value], options: &Options, at: &At<'_>, errors: &mut Vec<Error>) {
+fn review_versions(versions: &[Value], options: &Options, at: &At<'_>, errors: &mut Faults) {
     if versions.is_empty() {
         errors.push(fault::required(at, ""));
         return;

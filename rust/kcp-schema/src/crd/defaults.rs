@@ -1,11 +1,10 @@
 //! Whether the defaults of a schema satisfy the schema themselves.
 
-use crate::fault;
+use crate::fault::{self, Faults};
 use crate::object_meta::{self, Malformed};
 use crate::path::At;
 use crate::props::Props;
 use crate::structural::{Node, Structural};
-use kcp_apimachinery::field::{Error, ErrorList};
 use serde_json::{Map, Value, json};
 
 /// One step from a resource to a place in its metadata.
@@ -16,7 +15,7 @@ enum Step<'p> {
 }
 
 /// Checks every default of a structural schema: pruned, well-formed metadata, valid.
-pub(super) fn validate(schema: &Props<'_>, compiled: &Structural, at: &At<'_>, errors: &mut Vec<Error>) {
+pub(super) fn validate(schema: &Props<'_>, compiled: &Structural, at: &At<'_>, errors: &mut Faults) {
     if compiled.root().has(crate::structural::DEFAULTS) {
         Walk { compiled, errors }.node(schema, compiled.root(), at, true, None);
     }
@@ -24,12 +23,15 @@ pub(super) fn validate(schema: &Props<'_>, compiled: &Structural, at: &At<'_>, e
 
 struct Walk<'w> {
     compiled: &'w Structural,
-    errors: &'w mut Vec<Error>,
+    errors: &'w mut Faults,
 }
 
 impl Walk<'_> {
     /// `meta` is the way from the resource to here when this is inside its type or metadata fields.
     fn node(&mut self, s: &Props<'_>, node: &Node, at: &At<'_>, is_root: bool, meta: Option<&[Step<'_>]>) {
+        if self.errors.is_full() {
+            return;
+        }
         if let Some(default) = s.default {
             self.default(default, node, &at.child("default"), meta.filter(|_| !s.embedded));
         }
@@ -69,9 +71,9 @@ impl Walk<'_> {
         };
         if metadata_errors.is_empty() {
             let found = self.compiled.validate_at(default, node, &at.to_string());
-            self.errors.extend(found.iter().cloned());
+            self.errors.extend(found);
         } else {
-            self.errors.extend(metadata_errors.iter().cloned());
+            self.errors.extend(metadata_errors);
         }
     }
 }
@@ -92,7 +94,7 @@ fn metadata_error(default: &Value, steps: &[Step<'_>]) -> Option<String> {
     if let Err(error) = object_meta::coerce_resource(&mut resource, &At::Root, Malformed::Refuse, &mut Vec::new()) {
         return Some(error.to_string());
     }
-    let mut errors = ErrorList::default();
+    let mut errors = Faults::default();
     object_meta::validate_resource(&resource, &At::Root, &mut errors);
-    errors.aggregate()
+    errors.into_list().aggregate()
 }

@@ -2,11 +2,10 @@
 
 use super::printed;
 use super::{defaults, structure, text};
-use crate::fault;
+use crate::fault::{self, Faults};
 use crate::path::At;
 use crate::props::{Extra, Items, Props};
 use crate::structural::Structural;
-use kcp_apimachinery::field::Error;
 use serde_json::{Value, json};
 
 const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
@@ -17,13 +16,17 @@ const ROOT_FIELDS: &str = "[Description Type Format Title Maximum ExclusiveMaxim
                            ExternalDocs Example XPreserveUnknownFields XValidations]";
 
 /// Checks a schema at `at`, the path of the object that holds `openAPIV3Schema`.
-pub(super) fn validate(schema: &Value, status_enabled: bool, at: &At<'_>) -> Vec<Error> {
+pub(super) fn validate(schema: &Value, status_enabled: bool, at: &At<'_>) -> Faults {
     let schema_at = at.child("openAPIV3Schema");
     let props = match Props::parse(schema, &schema_at) {
         Ok(props) => props,
-        Err(error) => return vec![error],
+        Err(error) => {
+            let mut errors = Faults::default();
+            errors.push(error);
+            return errors;
+        }
     };
-    let mut errors = Vec::new();
+    let mut errors = Faults::default();
     if status_enabled {
         root_under_status(&props, &schema_at, &mut errors);
     }
@@ -50,7 +53,7 @@ pub(super) fn validate(schema: &Value, status_enabled: bool, at: &At<'_>) -> Vec
     errors
 }
 
-fn root_under_status(s: &Props<'_>, at: &At<'_>, errors: &mut Vec<Error>) {
+fn root_under_status(s: &Props<'_>, at: &At<'_>, errors: &mut Faults) {
     if !s.kind.is_empty() && s.kind != "object" {
         let detail =
             "only \"object\" is allowed as the type at the root of the schema if the status subresource is enabled";
@@ -95,7 +98,10 @@ struct Context<'c> {
     in_meta: bool,
 }
 
-fn walk(s: &Props<'_>, at: &At<'_>, context: Context<'_>, is_root: bool, errors: &mut Vec<Error>) {
+fn walk(s: &Props<'_>, at: &At<'_>, context: Context<'_>, is_root: bool, errors: &mut Faults) {
+    if errors.is_full() {
+        return;
+    }
     keywords(s, at, context, errors);
     if s.unique_items {
         let detail = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
@@ -159,7 +165,7 @@ fn walk(s: &Props<'_>, at: &At<'_>, context: Context<'_>, is_root: bool, errors:
     rules(s, at, errors);
 }
 
-fn keywords(s: &Props<'_>, at: &At<'_>, context: Context<'_>, errors: &mut Vec<Error>) {
+fn keywords(s: &Props<'_>, at: &At<'_>, context: Context<'_>, errors: &mut Faults) {
     if !s.kind.is_empty() && !TYPES.contains(&s.kind) {
         errors.push(fault::not_supported(&at.child("type"), &s.kind.into(), &TYPES));
     }
@@ -194,7 +200,7 @@ fn keywords(s: &Props<'_>, at: &At<'_>, context: Context<'_>, errors: &mut Vec<E
 }
 
 /// List types, map types and what they ask of the node and its items.
-fn topology(s: &Props<'_>, at: &At<'_>, errors: &mut Vec<Error>) {
+fn topology(s: &Props<'_>, at: &At<'_>, errors: &mut Faults) {
     if let Some(map_type) = s.map_type {
         of_type(s, "object", "x-kubernetes-map-type", at, errors);
         if !matches!(map_type, "atomic" | "granular") {
@@ -226,7 +232,7 @@ fn topology(s: &Props<'_>, at: &At<'_>, errors: &mut Vec<Error>) {
 }
 
 /// Whether a node is of the type its extension is for; an error if not.
-fn of_type(s: &Props<'_>, kind: &str, extension: &str, at: &At<'_>, errors: &mut Vec<Error>) -> bool {
+fn of_type(s: &Props<'_>, kind: &str, extension: &str, at: &At<'_>, errors: &mut Faults) -> bool {
     if s.kind != kind {
         let at = at.child("type");
         let detail = format!("must be {kind} if {extension} is specified");
@@ -238,7 +244,7 @@ fn of_type(s: &Props<'_>, kind: &str, extension: &str, at: &At<'_>, errors: &mut
     s.kind == kind
 }
 
-fn map_keys(s: &Props<'_>, at: &At<'_>, errors: &mut Vec<Error>) {
+fn map_keys(s: &Props<'_>, at: &At<'_>, errors: &mut Faults) {
     let type_at = at.child("x-kubernetes-list-type");
     let keys_at = at.child("x-kubernetes-list-map-keys");
     let items_at = at.child("items");
@@ -312,7 +318,7 @@ fn map_keys(s: &Props<'_>, at: &At<'_>, errors: &mut Vec<Error>) {
 }
 
 /// The shape of `x-kubernetes-validations`; the expressions themselves are not looked at.
-fn rules(s: &Props<'_>, at: &At<'_>, errors: &mut Vec<Error>) {
+fn rules(s: &Props<'_>, at: &At<'_>, errors: &mut Faults) {
     let list = at.child("x-kubernetes-validations");
     for (index, rule) in s.validations.into_iter().flatten().enumerate() {
         let at = list.index(index);

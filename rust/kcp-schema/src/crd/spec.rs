@@ -6,10 +6,10 @@
 use super::printed::{self, Hoisted};
 use super::status::{self, Approval};
 use super::{columns, conversion, flag, is_condition_true, list, schema, text};
-use crate::fault;
+use crate::fault::{self, Faults};
 use crate::path::At;
 use crate::props::Props;
-use kcp_apimachinery::field::{Error, ErrorList};
+use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::names::{is_dns1035_label, is_dns1123_subdomain};
 use kcp_apimachinery::text::is_printable;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ pub const DOTLESS_GROUPS: [&str; 6] = ["", "apps", "autoscaling", "batch", "exte
 /// Errors of a CRD that is being created, after [`super::decode`], [`super::default`] and
 /// [`super::prepare_for_create`]. Of the metadata only the name is checked.
 pub fn validate_create(crd: &Value) -> ErrorList {
-    let mut errors = Vec::new();
+    let mut errors = Faults::default();
     let spec = crd.get("spec").unwrap_or(&Value::Null);
     let group = text(spec, "group");
     let plural = spec.get("names").map(|names| text(names, "plural")).unwrap_or_default();
@@ -36,12 +36,12 @@ pub fn validate_create(crd: &Value) -> ErrorList {
     stored_versions(crd, &mut errors);
     validate_approval(crd, None, &mut errors);
     preserve_unknown_fields(crd, &mut errors);
-    errors.into_iter().collect()
+    errors.into_list()
 }
 
 /// Errors of a change through the main endpoint. Of the metadata nothing is checked.
 pub fn validate_update(new: &Value, old: &Value) -> ErrorList {
-    let mut errors = Vec::new();
+    let mut errors = Faults::default();
     let (spec, old_spec) = (new.get("spec").unwrap_or(&Value::Null), old.get("spec").unwrap_or(&Value::Null));
     let established = is_condition_true(old, "Established");
     let old_reviews = list(old_spec.pointer("/conversion/webhook/conversionReviewVersions"));
@@ -71,14 +71,14 @@ pub fn validate_update(new: &Value, old: &Value) -> ErrorList {
     if !flag(old_spec, "preserveUnknownFields") {
         preserve_unknown_fields(new, &mut errors);
     }
-    errors.into_iter().collect()
+    errors.into_list()
 }
 
 /// Errors of a change through the status endpoint, which may also shrink the stored versions.
 pub fn validate_status_update(new: &Value, _old: &Value) -> ErrorList {
-    let mut errors = Vec::new();
+    let mut errors = Faults::default();
     validate_status(new, &mut errors);
-    errors.into_iter().collect()
+    errors.into_list()
 }
 
 pub(super) struct Options {
@@ -88,7 +88,7 @@ pub(super) struct Options {
     pub check_bundle: bool,
 }
 
-fn validate_spec(spec: &Value, options: &Options, errors: &mut Vec<Error>) {
+fn validate_spec(spec: &Value, options: &Options, errors: &mut Faults) {
     let at = &At::Root.child("spec");
     validate_group(text(spec, "group"), at, errors);
     let scope_at = at.child("scope");
@@ -146,7 +146,7 @@ fn validate_spec(spec: &Value, options: &Options, errors: &mut Vec<Error>) {
     conversion::validate(spec.get("conversion"), options, &at.child("conversion"), errors);
 }
 
-fn validate_group(group: &str, at: &At<'_>, errors: &mut Vec<Error>) {
+fn validate_group(group: &str, at: &At<'_>, errors: &mut Faults) {
     let at = at.child("group");
     if DOTLESS_GROUPS.contains(&group) {
         return;
@@ -184,7 +184,7 @@ fn has_status(version: &Value) -> bool {
     version.pointer("/subresources/status").is_some_and(Value::is_object)
 }
 
-fn validate_version(version: &Value, hoisted: Hoisted, at: &At<'_>, errors: &mut Vec<Error>) {
+fn validate_version(version: &Value, hoisted: Hoisted, at: &At<'_>, errors: &mut Faults) {
     deprecation(version, &at.child("deprecationWarning"), errors);
     if !hoisted.schema
         && let Some(schema) = open_api(version)
@@ -214,7 +214,7 @@ fn validate_version(version: &Value, hoisted: Hoisted, at: &At<'_>, errors: &mut
 }
 
 /// What stands once for all versions.
-fn validate_hoisted(first: &Value, versions: &[Value], hoisted: Hoisted, at: &At<'_>, errors: &mut Vec<Error>) {
+fn validate_hoisted(first: &Value, versions: &[Value], hoisted: Hoisted, at: &At<'_>, errors: &mut Faults) {
     if hoisted.schema
         && let Some(schema) = open_api(first)
     {
@@ -238,7 +238,7 @@ fn validate_hoisted(first: &Value, versions: &[Value], hoisted: Hoisted, at: &At
             None if !hoisted.schema => {
                 let mut seen = HashSet::new();
                 for schema in versions.iter().filter_map(open_api) {
-                    let mut found = Vec::new();
+                    let mut found = Faults::default();
                     selectable_fields(fields, schema, &fields_at, &mut found);
                     errors.extend(found.into_iter().filter(|error| seen.insert(error.to_string())));
                 }
@@ -252,14 +252,14 @@ fn validate_hoisted(first: &Value, versions: &[Value], hoisted: Hoisted, at: &At
     }
 }
 
-fn selectable_fields(fields: &[Value], schema: &Value, at: &At<'_>, errors: &mut Vec<Error>) {
+fn selectable_fields(fields: &[Value], schema: &Value, at: &At<'_>, errors: &mut Faults) {
     // A schema that cannot be read has its own error.
     if let Ok(props) = Props::parse(schema, &At::Root) {
         columns::validate_selectable_fields(fields, &props, at, errors);
     }
 }
 
-fn deprecation(version: &Value, at: &At<'_>, errors: &mut Vec<Error>) {
+fn deprecation(version: &Value, at: &At<'_>, errors: &mut Faults) {
     let Some(warning) = version.get("deprecationWarning").and_then(Value::as_str) else { return };
     let mut wrong = |detail: &str| errors.push(fault::invalid_text(at, warning, detail));
     if !flag(version, "deprecated") {
@@ -278,7 +278,7 @@ fn deprecation(version: &Value, at: &At<'_>, errors: &mut Vec<Error>) {
 }
 
 /// Names of the spec and accepted names of the status; empty ones are judged elsewhere.
-fn validate_names(names: &Value, at: &At<'_>, errors: &mut Vec<Error>) {
+fn validate_names(names: &Value, at: &At<'_>, errors: &mut Faults) {
     for key in ["plural", "singular", "kind", "listKind"] {
         let name = text(names, key);
         if name.is_empty() {
@@ -318,14 +318,14 @@ fn validate_names(names: &Value, at: &At<'_>, errors: &mut Vec<Error>) {
     }
 }
 
-fn validate_status(crd: &Value, errors: &mut Vec<Error>) {
+fn validate_status(crd: &Value, errors: &mut Faults) {
     let status = At::Root.child("status");
     if let Some(names) = crd.pointer("/status/acceptedNames") {
         validate_names(names, &status.child("acceptedNames"), errors);
     }
 }
 
-fn stored_versions(crd: &Value, errors: &mut Vec<Error>) {
+fn stored_versions(crd: &Value, errors: &mut Faults) {
     let status = At::Root.child("status");
     let at = status.child("storedVersions");
     let value = crd.pointer("/status/storedVersions").unwrap_or(&Value::Null);
@@ -354,7 +354,7 @@ fn stored_versions(crd: &Value, errors: &mut Vec<Error>) {
     }
 }
 
-fn validate_approval(new: &Value, old: Option<&Value>, errors: &mut Vec<Error>) {
+fn validate_approval(new: &Value, old: Option<&Value>, errors: &mut Faults) {
     let group = new.pointer("/spec/group").and_then(Value::as_str).unwrap_or_default();
     if !status::is_protected(group) {
         return;
@@ -377,7 +377,7 @@ fn validate_approval(new: &Value, old: Option<&Value>, errors: &mut Vec<Error>) 
     }
 }
 
-fn preserve_unknown_fields(crd: &Value, errors: &mut Vec<Error>) {
+fn preserve_unknown_fields(crd: &Value, errors: &mut Faults) {
     if crd.get("spec").is_some_and(|spec| flag(spec, "preserveUnknownFields")) {
         let spec = At::Root.child("spec");
         let detail = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema \

@@ -1,11 +1,14 @@
 //! Whether a schema is structural: every place has one type, and combinators only restrict what is specified outside them.
 
-use crate::fault;
+use crate::fault::{self, Faults};
 use crate::path::At;
 use crate::pattern;
 use crate::props::{Extra, Items, Props};
 use kcp_apimachinery::field::Error;
 use std::collections::HashSet;
+
+/// Most different patterns of one schema: each may take milliseconds to compile, and memory once it is used.
+const MAX_PATTERNS: usize = 500;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
@@ -16,18 +19,23 @@ enum Level {
 
 #[derive(Default)]
 struct Findings {
-    list: Vec<Error>,
+    faults: Faults,
     /// Patterns that compile: the same few stand in hundreds of places of a large CRD.
     good_patterns: HashSet<String>,
 }
 
 impl Findings {
     fn push(&mut self, error: Error) {
-        self.list.push(error);
+        self.faults.push(error);
     }
 
     fn pattern(&mut self, pattern: &str, at: &At<'_>) {
         if pattern.is_empty() || self.good_patterns.contains(pattern) {
+            return;
+        }
+        if self.good_patterns.len() >= MAX_PATTERNS {
+            let detail = format!("must not have more than {MAX_PATTERNS} different patterns");
+            self.push(fault::forbidden(&at.child("pattern"), &detail));
             return;
         }
         match pattern::compile(pattern) {
@@ -70,12 +78,12 @@ pub(super) fn unsupported(schema: &Props<'_>) -> Option<String> {
 }
 
 /// What keeps a schema from being structural, sorted by message.
-pub(super) fn validate(schema: &Props<'_>, at: &At<'_>) -> Vec<Error> {
+pub(super) fn validate(schema: &Props<'_>, at: &At<'_>) -> Faults {
     let mut errors = Findings::default();
     invariants(schema, Level::Root, at, &mut errors);
     combinators(schema, &mut |nested, path| complete(nested, Some(schema), at, path, &mut errors), at);
-    errors.list.sort_by_cached_key(ToString::to_string);
-    errors.list
+    errors.faults.sort();
+    errors.faults
 }
 
 /// Visits the branches of a node's combinators with their paths.
@@ -93,6 +101,9 @@ fn combinators(s: &Props<'_>, visit: &mut dyn FnMut(&Props<'_>, &At<'_>), at: &A
 
 /// Every place that a combinator speaks of must be specified outside it.
 fn complete(nested: &Props<'_>, s: Option<&Props<'_>>, s_at: &At<'_>, v_at: &At<'_>, errors: &mut Findings) {
+    if errors.faults.is_full() {
+        return;
+    }
     let Some(s) = s else {
         errors.push(fault::required(s_at, &format!("because it is defined in {v_at}")));
         return;
@@ -114,7 +125,10 @@ fn is_int_or_string(branches: &[Props<'_>]) -> bool {
 }
 
 fn invariants(s: &Props<'_>, level: Level, at: &At<'_>, errors: &mut Findings) {
-    if s.kind == "array" && s.items.is_none() {
+    if errors.faults.is_full() {
+        return;
+    }
+    if s.kind == "array" && s.item().is_none() {
         errors.push(fault::required(&at.child("items"), "must be specified"));
     }
     if let Some(item) = s.item() {
@@ -235,6 +249,9 @@ fn value_validation(s: &Props<'_>, skip_any_of: bool, skip_first: bool, at: &At<
 
 /// A branch of a combinator: it may restrict values, never say what they are.
 fn nested(s: &Props<'_>, skip_any_of: bool, at: &At<'_>, errors: &mut Findings) {
+    if errors.faults.is_full() {
+        return;
+    }
     value_validation(s, skip_any_of, false, at, errors);
     if let Some(item) = s.item() {
         nested(item, false, &at.child("items"), errors);
