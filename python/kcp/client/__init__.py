@@ -1,0 +1,10 @@
+"""Verbs against a kcp server, from inside its process.
+
+What belongs here: transports, the verbs over them, and `StatusError`, the one exception that a refused request is. What
+stays out: decisions; whoever calls makes them.
+"""
+
+from kcp.client.in_process import Client
+from kcp.client.status import StatusError
+
+__all__ = ["Client", "StatusError"]
