@@ -35,10 +35,6 @@ SCENARIOS = (
             get("from-now", f"{MAPS}?watch=1&timeoutSeconds=1"),
             get("from-zero", f"{MAPS}?watch=true&timeoutSeconds=1&resourceVersion=0"),
             get("bookmark-before-end", f"{MAPS}?watch=1&timeoutSeconds=4&allowWatchBookmarks=true"),
-            get(
-                "bookmark",
-                SINCE.replace("Seconds=1", "Seconds=6") + "&allowWatchBookmarks=true&labelSelector=none",
-            ),
             get("initial-events", INITIAL + "&allowWatchBookmarks=true"),
             get("initial-events-without-bookmarks", INITIAL),
             get(
