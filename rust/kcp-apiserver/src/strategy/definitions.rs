@@ -25,14 +25,13 @@ pub const DELETION_WORK: &str = "crd-deletion";
 
 const HEADER: Header<'static> = Header { api_version: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" };
 
-/// The strategy of CustomResourceDefinitions.
-pub struct Definitions {
+/// The strategy of CustomResourceDefinitions; what the kind looks like is known where schemas are.
+pub(super) struct Definitions {
     strategic: StrategicSchema,
 }
 
 impl Definitions {
-    /// The strategy; what the kind looks like is known where schemas are.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { strategic: merge::schema("CustomResourceDefinition") }
     }
 }

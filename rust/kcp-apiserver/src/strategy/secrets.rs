@@ -56,21 +56,21 @@ fn validate(object: &Value, errors: &mut ErrorList) {
         }
     };
     match text(object, &["type"]) {
-        "kubernetes.io/service-account-token" => {
-            if meta::annotation(object, SERVICE_ACCOUNT_NAME).unwrap_or_default().is_empty() {
-                let path = Path::root("metadata").child("annotations").key(SERVICE_ACCOUNT_NAME);
-                errors.push(Error::required(&path, ""));
-            }
+        "kubernetes.io/service-account-token"
+            if meta::annotation(object, SERVICE_ACCOUNT_NAME).unwrap_or_default().is_empty() =>
+        {
+            let path = Path::root("metadata").child("annotations").key(SERVICE_ACCOUNT_NAME);
+            errors.push(Error::required(&path, ""));
         }
         "kubernetes.io/dockercfg" => docker(data, ".dockercfg", &path, errors),
         "kubernetes.io/dockerconfigjson" => docker(data, ".dockerconfigjson", &path, errors),
         "kubernetes.io/basic-auth" if !data.contains_key("username") && !data.contains_key("password") => {
             require(&["username", "password"]);
         }
-        "kubernetes.io/ssh-auth" => {
-            if data.get("ssh-privatekey").and_then(Value::as_str).unwrap_or_default().is_empty() {
-                require(&["ssh-privatekey"]);
-            }
+        "kubernetes.io/ssh-auth"
+            if data.get("ssh-privatekey").and_then(Value::as_str).unwrap_or_default().is_empty() =>
+        {
+            require(&["ssh-privatekey"]);
         }
         "kubernetes.io/tls" => {
             for key in ["tls.crt", "tls.key"] {

@@ -117,7 +117,7 @@ impl Compiler {
         let properties = schema.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
         let mut fields: Vec<Field> = Vec::new();
         for (field, schema) in properties.into_iter().flatten() {
-            let node = self.node(field, schema);
+            let node = self.node(schema);
             let omit_empty =
                 !matches!(node, Node::Any | Node::Struct(_) | Node::StructOrBool(_)) && !go::is_pointer(name, field);
             fields.push(Field { name: field.as_str().into(), node, omit_empty, named: go::named(name, field) });
@@ -137,7 +137,7 @@ impl Compiler {
         place
     }
 
-    fn node(&mut self, field: &str, schema: &Value) -> Node {
+    fn node(&mut self, schema: &Value) -> Node {
         if let Some(name) = reference(schema) {
             return self.referred(name);
         }
@@ -151,11 +151,9 @@ impl Compiler {
             Some("string") if format == "date-time" => Node::Time,
             Some("string") if format == "int-or-string" => Node::IntOrString,
             Some("string") => Node::String,
-            Some("array") => {
-                Node::List(Box::new(schema.get("items").map_or(Node::Any, |items| self.node(field, items))))
-            }
+            Some("array") => Node::List(Box::new(schema.get("items").map_or(Node::Any, |items| self.node(items)))),
             Some("object") => match schema.get("additionalProperties") {
-                Some(values @ Value::Object(_)) => Node::Map(Box::new(self.node(field, values))),
+                Some(values @ Value::Object(_)) => Node::Map(Box::new(self.node(values))),
                 _ => Node::Any,
             },
             _ => Node::Any,
@@ -174,7 +172,7 @@ impl Compiler {
             _ => {}
         }
         match (self.definitions)(definition) {
-            Some(schema) if schema.get("properties").is_none() => self.node("", schema),
+            Some(schema) if schema.get("properties").is_none() => self.node(schema),
             _ => Node::Struct(self.structure(definition)),
         }
     }

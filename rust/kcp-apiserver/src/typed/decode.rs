@@ -57,7 +57,7 @@ impl Tree {
                 return false;
             }
             self.value(&field.node, value, &Place { parent: Some(place), step: Step::Field(kind, field) }, findings);
-            !value.is_null() && !(field.omit_empty && is_empty(value))
+            !(value.is_null() || field.omit_empty && is_empty(value))
         });
         for (name, zero) in &kind.always {
             if !fields.contains_key(&**name) {
