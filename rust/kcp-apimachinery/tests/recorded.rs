@@ -32,11 +32,11 @@ fn message(exchange: &Value) -> &str {
 
 /// The body of a request as it was sent; `None` when the recording cut it.
 fn sent(exchange: &Value) -> Option<Vec<u8>> {
-    match &exchange["request"]["body"] {
-        Value::String(text) if text.contains(" characters)") => None,
-        Value::String(text) => Some(text.clone().into_bytes()),
-        other => Some(other.to_string().into_bytes()),
-    }
+    let body = match &exchange["request"]["body"] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    (!body.contains(" characters)")).then(|| body.into_bytes())
 }
 
 /// A query parameter, decoded.

@@ -136,7 +136,12 @@ pub fn validate_annotations(annotations: &Map<String, Value>, path: &Path) -> Er
     let mut errors = ErrorList::new();
     let mut size = 0;
     for (key, value) in annotations {
-        let complaints = names::qualified_name(&key.to_lowercase());
+        // Only a capital is worth a lower-case copy: capitals are what the rule forgives.
+        let complaints = if key.bytes().any(|b| b.is_ascii_uppercase()) {
+            names::qualified_name(&key.to_lowercase())
+        } else {
+            names::qualified_name(key)
+        };
         errors.extend(complaints.into_iter().map(|e| Error::invalid(path, key.as_str(), e)));
         size += key.len() + value.as_str().map_or(0, str::len);
     }

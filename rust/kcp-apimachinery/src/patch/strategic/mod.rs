@@ -4,9 +4,18 @@
 //! `$patch: replace|delete` on a map or list item, `$deleteFromPrimitiveList/<field>`, `$setElementOrder/<field>` and
 //! `$retainKeys`.
 
-use std::collections::{BTreeMap, HashSet};
+mod failure;
+mod order;
+mod schema;
+
+use std::collections::HashSet;
 
 use serde_json::{Map, Value};
+
+use failure::{BAD_DELETE, BAD_ORDER, BAD_RETAIN, Failure, GO_LIST, GO_MAP, go_type};
+use order::{check_order, in_order};
+use schema::Field;
+pub use schema::{ListStrategy, StrategicSchema};
 
 use crate::status::Status;
 use crate::text;
@@ -15,89 +24,6 @@ const DIRECTIVE: &str = "$patch";
 const DELETE_FROM: &str = "$deleteFromPrimitiveList";
 const SET_ORDER: &str = "$setElementOrder";
 const RETAIN_KEYS: &str = "$retainKeys";
-
-/// How a list in a patch meets the list in the object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ListStrategy {
-    /// The patch's list takes the place of the other.
-    #[default]
-    Replace,
-    /// Values of the patch are added to those there are.
-    MergeValues,
-    /// Items with the same value of this field are merged, others are added.
-    MergeByKey(String),
-}
-
-/// The merge rules of a kind: for each field how it merges, and the rules of what is below it.
-///
-/// Fields that are not named merge when they are maps and replace when they are lists.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StrategicSchema {
-    fields: BTreeMap<String, Field>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Field {
-    list: ListStrategy,
-    /// A map that is replaced as a whole.
-    replace_map: bool,
-    below: StrategicSchema,
-}
-
-static EMPTY: Field =
-    Field { list: ListStrategy::Replace, replace_map: false, below: StrategicSchema { fields: BTreeMap::new() } };
-
-impl StrategicSchema {
-    /// Rules that name no field.
-    pub const fn new() -> Self {
-        Self { fields: BTreeMap::new() }
-    }
-
-    /// Rules of an object whose metadata merges as Kubernetes' does: owners by uid, finalizers by value.
-    pub fn object() -> Self {
-        let metadata = Self::new().merge_by_key("ownerReferences", "uid", Self::new()).merge_values("finalizers");
-        Self::new().below("metadata", metadata)
-    }
-
-    /// The same rules, where the map or list of maps `field` has these rules below it.
-    #[must_use]
-    pub fn below(mut self, field: impl Into<String>, rules: Self) -> Self {
-        self.fields.entry(field.into()).or_default().below = rules;
-        self
-    }
-
-    /// The same rules, where the list of maps `field` merges items with equal values of `key`.
-    #[must_use]
-    pub fn merge_by_key(mut self, field: impl Into<String>, key: impl Into<String>, item: Self) -> Self {
-        let entry = self.fields.entry(field.into()).or_default();
-        entry.list = ListStrategy::MergeByKey(key.into());
-        entry.below = item;
-        self
-    }
-
-    /// The same rules, where the list of scalars `field` merges by value.
-    #[must_use]
-    pub fn merge_values(mut self, field: impl Into<String>) -> Self {
-        self.fields.entry(field.into()).or_default().list = ListStrategy::MergeValues;
-        self
-    }
-
-    /// The same rules, where the map `field` is replaced as a whole.
-    #[must_use]
-    pub fn replace_map(mut self, field: impl Into<String>) -> Self {
-        self.fields.entry(field.into()).or_default().replace_map = true;
-        self
-    }
-
-    /// Whether no field is named.
-    pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
-    }
-
-    fn field(&self, name: &str) -> &Field {
-        self.fields.get(name).unwrap_or(&EMPTY)
-    }
-}
 
 /// A strategic merge patch of an object.
 #[derive(Clone, Debug)]
@@ -149,59 +75,6 @@ impl StrategicPatch {
     /// The texts of strict decoding, owned.
     pub fn into_warnings(self) -> Vec<String> {
         self.warnings
-    }
-}
-
-/// Why a patch cannot be applied.
-#[derive(Debug, PartialEq)]
-enum Failure {
-    /// A directive has the wrong form.
-    Format(&'static str),
-    ListOfLists,
-    NoMergeKey(Map<String, Value>, String),
-    UnknownDirective(Value, Map<String, Value>),
-    /// Anything else, in Kubernetes' words.
-    Other(String),
-}
-
-const BAD_DELETE: Failure = Failure::Format("invalid patch format of primitive list");
-const BAD_RETAIN: Failure = Failure::Format("invalid patch format of retainKeys");
-const BAD_ORDER: Failure = Failure::Format("invalid patch format of setElementOrder list");
-
-impl Failure {
-    fn status(self) -> Status {
-        match self {
-            Self::Format(message) => Status::bad_request(message),
-            Self::ListOfLists => Status::unprocessable(),
-            Self::NoMergeKey(map, key) => {
-                let map = text::go_map(&map);
-                Status::generic(500, format!("map: {map} does not contain declared merge key: {key}"))
-            }
-            Self::UnknownDirective(directive, map) => {
-                let (directive, map) = (text::go_value(&directive), text::go_map(&map));
-                Status::generic(500, format!("unknown patch type: {directive} in map: {map}"))
-            }
-            Self::Other(message) => Status::generic(500, message),
-        }
-    }
-
-    fn wrong_type(expected: &str, actual: &Value) -> Self {
-        Self::Other(format!("expected a {expected}, but received a {}", go_type(actual)))
-    }
-}
-
-const GO_MAP: &str = "map[string]interface {}";
-const GO_LIST: &str = "[]interface {}";
-
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "%!s(<nil>)",
-        Value::Bool(_) => "bool",
-        Value::Number(n) if n.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => GO_LIST,
-        Value::Object(_) => GO_MAP,
     }
 }
 
@@ -343,40 +216,6 @@ fn order_lists(
     Ok(())
 }
 
-/// The items of the patch's list have to come in the order they have in the order list, and all occur there.
-fn check_order(patch: &[Value], order: &[Value], key: Option<&str>) -> Result<(), Failure> {
-    if patch.is_empty() || order.is_empty() {
-        return Ok(());
-    }
-    let deletes = |item: &Value| key.is_some() && item.get(DIRECTIVE).is_some_and(|d| d == "delete");
-    let mut items = patch.iter().filter(|item| !deletes(item)).peekable();
-    let mut places = order.iter();
-    while let Some(item) = items.peek() {
-        let Some(place) = places.as_slice().first() else {
-            let (patch, order) = (text::go_list(patch), text::go_list(order));
-            return Err(Failure::Other(format!(
-                "The order in patch list:\n{patch}\n doesn't match {SET_ORDER} list:\n{order}\n"
-            )));
-        };
-        if item.get(DIRECTIVE).is_some() {
-            items.next();
-            continue;
-        }
-        if identity(item, key)? == identity(place, key)? {
-            items.next();
-        }
-        places.next();
-    }
-    Ok(())
-}
-
-/// What makes an item itself: the value of the merge key, or the whole item where there is none.
-fn identity<'a>(item: &'a Value, key: Option<&str>) -> Result<&'a Value, Failure> {
-    let Some(key) = key else { return Ok(item) };
-    let Value::Object(map) = item else { return Err(Failure::wrong_type(GO_MAP, item)) };
-    map.get(key).ok_or_else(|| Failure::NoMergeKey(map.clone(), key.to_owned()))
-}
-
 fn merge_list(old: Vec<Value>, new: Vec<Value>, rules: &Field) -> Result<Vec<Value>, Failure> {
     if rules.list == ListStrategy::Replace {
         return Ok(new);
@@ -459,65 +298,6 @@ fn keys_of(list: &[Value], key: &str) -> Result<Vec<Value>, Failure> {
             other => Err(Failure::wrong_type(GO_MAP, other)),
         })
         .collect()
-}
-
-/// Puts the items of a merged list in order: those of the patch as `patch_order` has them, the others as they stood in
-/// the object, `server_order`, and each of the others before the first of the patch's items that stood after it there.
-fn in_order(
-    merged: Vec<Value>,
-    patch_order: &[Value],
-    server_order: &[Value],
-    key: Option<&str>,
-) -> Result<Vec<Value>, Failure> {
-    let patch_places = Places::of(patch_order, key)?;
-    let server_places = Places::of(server_order, key)?;
-    let mut patch = Vec::new();
-    let mut server = Vec::new();
-    for item in merged {
-        let name = Places::name(identity(&item, key)?);
-        let at_server = server_places.get(&name);
-        match patch_places.get(&name) {
-            Some(place) => patch.push((place, at_server, item)),
-            None => server.push((at_server, item)),
-        }
-    }
-    patch.sort_by_key(|(place, ..)| *place);
-    server.sort_by_key(|(place, _)| place.unwrap_or(usize::MAX));
-
-    let mut ordered = Vec::with_capacity(patch.len() + server.len());
-    let mut server = server.into_iter().peekable();
-    for (_, place, item) in patch {
-        while let (Some((Some(other), _)), Some(place)) = (server.peek(), place)
-            && *other < place
-        {
-            ordered.extend(server.next().map(|(_, item)| item));
-        }
-        ordered.push(item);
-    }
-    ordered.extend(server.map(|(_, item)| item));
-    Ok(ordered)
-}
-
-/// Where each item stands in a list; the first place counts.
-struct Places(std::collections::HashMap<String, usize>);
-
-impl Places {
-    fn of(list: &[Value], key: Option<&str>) -> Result<Self, Failure> {
-        let mut places = std::collections::HashMap::with_capacity(list.len());
-        for (i, item) in list.iter().enumerate() {
-            places.entry(Self::name(identity(item, key)?)).or_insert(i);
-        }
-        Ok(Self(places))
-    }
-
-    /// Equal for equal values only: their JSON.
-    fn name(value: &Value) -> String {
-        value.to_string()
-    }
-
-    fn get(&self, name: &str) -> Option<usize> {
-        self.0.get(name).copied()
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
