@@ -218,7 +218,7 @@ impl Selector {
 
     /// Whether an object's labels match.
     pub fn matches_object(&self, object: &Value) -> bool {
-        self.is_everything() || self.matches(object.pointer("/metadata/labels").and_then(Value::as_object))
+        self.is_everything() || self.matches(crate::meta::labels(object))
     }
 
     /// The one value that the first requirement on `label` demands, when it demands a single one.
