@@ -1,10 +1,10 @@
 //! The suite over the in-memory engine, and what only it can show.
 
-mod suite;
-
+use crate::suite::{Store, cm, create, idle, list, watch};
 use kcp_storage::{At, Error, KeyRange, Memory, Revision, WatchQuery};
 use std::sync::Arc;
-use suite::{Store, cm, create, idle, list, watch};
+
+use crate::{engine_suite, suite};
 
 engine_suite!((Arc::new(Memory::default()) as Store, ()));
 

@@ -1,13 +1,11 @@
 //! The suite over the embedded engine, and what only a durable store can show.
 
-mod suite;
-
+use crate::suite::{Store, bear, brief, cm, create, delete, get, idle, list, names, put, take, watch};
 use kcp_storage::embedded::Clock;
 use kcp_storage::{At, Embedded, Error, Expect, KeyRange, OpenError, Options, Retention, Revision, WatchQuery};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use suite::{Store, bear, brief, cm, create, delete, get, idle, list, names, put, take, watch};
 use tempfile::TempDir;
 
 /// Small caches and segments, so that a few writes reach every path.
@@ -35,11 +33,15 @@ fn fresh(options: Options) -> (Store, TempDir) {
 
 mod default_sizes {
     use super::*;
+    use crate::engine_suite;
+    use crate::suite;
     engine_suite!(fresh(Options::default()));
 }
 
 mod small_sizes {
     use super::*;
+    use crate::engine_suite;
+    use crate::suite;
     engine_suite!(fresh(small()));
 }
 
