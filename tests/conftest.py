@@ -87,10 +87,9 @@ def start_kcp(root: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
         seen.append(line)
         if line.startswith(READY):
             late.cancel()
-            # Whatever else it prints is read, so that it never blocks on a full pipe.
-            threading.Thread(target=process.stdout.read, daemon=True).start()
             return process, line[len(READY) :].split()[0].rstrip("/")
     late.cancel()
+    process.stdout.close()
     process.wait()
     errors = Path(log.name).read_text()[-2000:]
     pytest.fail(f"kcp start ended with {process.returncode}: {''.join(seen)}{errors}")
@@ -104,6 +103,9 @@ def stop_kcp(process: subprocess.Popen[str]) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
+    finally:
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def read_kubeconfig(path: Path) -> dict[str, Any]:

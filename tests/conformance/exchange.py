@@ -117,7 +117,7 @@ def send(server: Server, ask: Ask, known: Mapping[str, Answer]) -> Answer:
         except TimeoutError:
             content = b"(the answer did not end)"
         return Answer(response.status, tuple(response.getheaders()), content)
-    except ConnectionError as error:
+    except (ConnectionError, http.client.HTTPException) as error:
         return Answer(0, (), f"connection ended: {type(error).__name__}".encode())
     finally:
         connection.close()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent / "kubectl"
 VERSIONS = ("1.33", "1.37")
-STEP_SECONDS = 60
+STEP_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,7 @@ class Runner:
         if step.do:
             exit_code, stdout, stderr = self.watch(process, step)
         else:
-            stdout, stderr = process.communicate(step.stdin or None, timeout=STEP_SECONDS)
-            exit_code = process.returncode
+            exit_code, stdout, stderr = finish(process, step.stdin)
         return {
             "run": step.run,
             **({"user": step.user} if step.user != "admin" else {}),
@@ -199,8 +198,7 @@ class Runner:
         with changed:
             changed.wait_for(lambda: bool(lines), timeout=10)
         for command in step.do:
-            done = self.start(Step(command))
-            done.communicate(timeout=STEP_SECONDS)
+            finish(self.start(Step(command)))
         with changed:
             changed.wait_for(lambda: len(lines) >= step.lines, timeout=10)
         try:
@@ -236,7 +234,7 @@ class Runner:
 
     def output(self, command: str) -> str:
         """Run a command for its output only."""
-        return self.start(Step(command)).communicate(timeout=STEP_SECONDS)[0]
+        return finish(self.start(Step(command)))[1]
 
     def normalise(self, text: str, step: Step) -> list[str]:
         """Replace what differs between two runs and return the lines that are compared."""
@@ -249,6 +247,17 @@ class Runner:
         if step.served:
             lines = [line for line in lines if is_served_row(line)]
         return [line for line in lines if not any(re.search(p, line) for p in step.drop)]
+
+
+def finish(process: subprocess.Popen[str], stdin: str = "") -> tuple[int | None, str, str]:
+    """Wait for a command and return exit code and output; one that hangs is ended and has no exit code."""
+    try:
+        stdout, stderr = process.communicate(stdin or None, timeout=STEP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        stdout, stderr = process.communicate()
+        return None, stdout, stderr
+    return process.returncode, stdout, stderr
 
 
 # Padding of columns, which depends on what else is in the table; not the indentation of a document.
