@@ -2,6 +2,7 @@
 
 use crate::authn::Authentication;
 use crate::authz::Authorization;
+use crate::authz::bootstrap::{Bootstrap, BootstrapError};
 use crate::body::RequestBody;
 use crate::chain::{CHAIN, Next, Run};
 use crate::clock::Clock;
@@ -93,6 +94,15 @@ impl ApiServer {
             documents: Documents::default(),
             health: Health::default(),
         })
+    }
+
+    /// Brings the roles and bindings that every logical cluster has up to date; returns how many objects changed. To be
+    /// called before the first request.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn prepare(&self, bootstrap: &Bootstrap) -> Result<usize, BootstrapError> {
+        bootstrap.ensure(&*self.store, self.clock.now()).await
     }
 
     /// Serves one request. Dropping the future cancels it; a commit that was queued still happens.

@@ -10,7 +10,7 @@ use crate::server::ApiServer;
 use kcp_apimachinery::field::{BadValue, Error, ErrorList, Path};
 use kcp_apimachinery::gvk::GroupResource;
 use kcp_apimachinery::patch::StrategicSchema;
-use kcp_apimachinery::selector::label::validate_label_selector;
+use kcp_apimachinery::selector::label::{Selector, validate_label_selector};
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::{names, text as go};
 use kcp_storage::BoxFuture;
@@ -304,6 +304,9 @@ fn aggregation(object: &Value, errors: &mut ErrorList) {
     for (index, selector) in selectors.iter().enumerate() {
         for error in validate_label_selector(selector, &path.index(index)).iter() {
             errors.push(error.clone());
+        }
+        if Selector::from_label_selector(selector).is_err() {
+            errors.push(Error::invalid(&path.index(index), Value::Null, "invalid label selector."));
         }
     }
 }
