@@ -35,7 +35,7 @@ impl Custom {
 impl Strategy for Custom {
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
         let unknown = self.version().schema.decode(object, Malformed::Refuse).map_err(|error| error.to_string())?;
-        Ok(unknown.into_iter().map(|path| format!("unknown field {path:?}")).collect())
+        Ok(unknown.into_iter().map(|path| format!("unknown field \"{path}\"")).collect())
     }
 
     fn default(&self, object: &mut Value) {
@@ -66,11 +66,14 @@ impl Strategy for Custom {
     }
 
     fn validate_create(&self, object: &Value) -> ErrorList {
-        self.version().schema.validate(object, None)
+        self.version().validate(object, None)
     }
 
-    fn validate_update(&self, new: &Value, old: &Value, _part: Part) -> ErrorList {
-        self.version().schema.validate(new, Some(old))
+    fn validate_update(&self, new: &Value, old: &Value, part: Part) -> ErrorList {
+        match part {
+            Part::Status => self.version().validate_status(new, old),
+            Part::Main | Part::Finalize => self.version().validate(new, Some(old)),
+        }
     }
 
     fn warnings(&self, object: &Value) -> Vec<String> {
