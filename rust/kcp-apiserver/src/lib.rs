@@ -17,6 +17,7 @@ pub mod mounts;
 pub mod negotiate;
 pub mod openapi;
 pub mod paths;
+pub mod protobuf;
 pub mod registry;
 pub mod request_info;
 pub mod respond;

@@ -1,4 +1,4 @@
-//! What a client wants to read and what it sends: `Accept` and `Content-Type`.
+//! What a client wants to read and what kind of patch it sends: `Accept` and `Content-Type`.
 //!
 //! A clause of `Accept` that cannot be satisfied is skipped; the first that can be wins. Protobuf of objects is not
 //! offered, so such clauses are skipped like any other unknown form; clients name JSON behind it.
@@ -10,7 +10,6 @@ use kcp_apimachinery::status::{Reason, Status};
 use crate::request_info;
 
 const BUILT_IN: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
-const CUSTOM_BODIES: [&str; 2] = ["application/json", "application/yaml"];
 const STREAMS: [&str; 2] = ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
 
 /// An encoding.
@@ -287,20 +286,6 @@ pub fn pretty(headers: &HeaderMap, query: &str) -> bool {
         .is_some_and(|agent| ["curl", "Wget", "Mozilla/5.0"].iter().any(|person| agent.starts_with(person)))
 }
 
-/// The encoding of a request's body.
-///
-/// # Errors
-/// 415 for anything but JSON and YAML.
-pub fn content_type(headers: &HeaderMap, custom: bool) -> Result<Media, Status> {
-    let media = media_type(headers);
-    match media.as_str() {
-        "" | "application/json" => Ok(Media::Json),
-        "application/yaml" => Ok(Media::Yaml),
-        _ if custom => Err(Status::unsupported_media_type(&CUSTOM_BODIES)),
-        _ => Err(Status::unsupported_media_type(&BUILT_IN)),
-    }
-}
-
 /// A kind of patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatchType {
@@ -450,22 +435,6 @@ mod tests {
         headers.insert(USER_AGENT, "curl/8.5".parse().unwrap());
         assert!(pretty(&headers, ""));
         assert!(!pretty(&headers, "pretty=0"));
-    }
-
-    #[test]
-    fn bodies_are_json_or_yaml() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(content_type(&headers, true).unwrap(), Media::Json);
-        headers.insert(CONTENT_TYPE, "application/YAML; charset=utf-8".parse().unwrap());
-        assert_eq!(content_type(&headers, true).unwrap(), Media::Yaml);
-        headers.insert(CONTENT_TYPE, "application/cbor".parse().unwrap());
-        let refused = content_type(&headers, false).unwrap_err();
-        assert_eq!(refused.code, 415);
-        assert!(
-            refused
-                .message
-                .ends_with("include: application/json, application/yaml, application/vnd.kubernetes.protobuf")
-        );
     }
 
     #[test]

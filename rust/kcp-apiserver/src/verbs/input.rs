@@ -2,6 +2,7 @@
 
 use crate::body::BodyError;
 use crate::exchange::Exchange;
+use crate::protobuf;
 use crate::registry::Served;
 use crate::verbs::options::FieldValidation;
 use crate::verbs::yaml;
@@ -9,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::strict;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Largest body of a request, bytes.
 pub const MAX_BODY: usize = 3 * 1024 * 1024;
@@ -68,7 +69,7 @@ pub fn media_type(exchange: &Exchange) -> String {
     if media.is_empty() { "application/json".to_owned() } else { media }
 }
 
-/// Decodes a JSON or YAML body.
+/// Decodes a body: JSON, YAML, and protobuf for built-in kinds.
 ///
 /// # Errors
 /// 415 for other media types, 400 for bodies that are not what they say.
@@ -81,6 +82,21 @@ pub fn decode(media: &str, body: &[u8], served: &Served) -> Result<Input, Status
         "application/yaml" => {
             let (object, complaints) = yaml::decode(body)?;
             Ok(Input { object, complaints })
+        }
+        protobuf::MEDIA_TYPE if !served.is_custom() => {
+            let object = match protobuf::decode(body, (&served.api_version, &served.kind)) {
+                Ok(object) => object,
+                // The endpoint's own check refuses what is of another kind, in its words.
+                Err(protobuf::DecodeError::Kind { kind, api_version }) if kind != served.kind => {
+                    json!({"kind": kind, "apiVersion": api_version})
+                }
+                Err(error) => {
+                    let kind = &served.kind;
+                    let message = format!("the object provided is unrecognized (must be of type {kind}): {error}");
+                    return Err(Status::bad_request(message));
+                }
+            };
+            Ok(Input { object, complaints: Vec::new() })
         }
         _ => Err(Status::unsupported_media_type(if served.is_custom() { &TYPES[..2] } else { &TYPES })),
     }
