@@ -5,4 +5,5 @@ mod faults;
 mod kill;
 mod memory;
 mod model;
+mod races;
 mod suite;
