@@ -143,20 +143,12 @@ impl Walk<'_> {
             (Shape::Bool, other) => Err(self.mismatch(found(other), "bool")),
             (Shape::Float, other) => Err(self.mismatch(found(other), "float64")),
             (Shape::Int32 | Shape::Int64, Value::Number(number)) => {
-                let whole = number
-                    .as_i64()
-                    .or_else(|| number.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9e18).map(|f| f as i64));
-                let fits = matches!(shape, Shape::Int64) || whole.is_some_and(|n| i32::try_from(n).is_ok());
-                match whole {
-                    Some(whole) if fits => {
-                        *value = whole.into();
-                        Ok(())
-                    }
-                    _ => {
-                        let expected = if matches!(shape, Shape::Int32) { "int32" } else { "int64" };
-                        Err(self.mismatch(&format!("number {number}"), expected))
-                    }
+                let fits = |whole: &i64| matches!(shape, Shape::Int64) || i32::try_from(*whole).is_ok();
+                if number.as_i64().filter(fits).is_some() {
+                    return Ok(());
                 }
+                let expected = if matches!(shape, Shape::Int32) { "int32" } else { "int64" };
+                Err(self.mismatch(&format!("number {number}"), expected))
             }
             (Shape::Int32, other) => Err(self.mismatch(found(other), "int32")),
             (Shape::Int64, other) => Err(self.mismatch(found(other), "int64")),
