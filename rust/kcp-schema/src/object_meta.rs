@@ -85,6 +85,9 @@ pub fn coerce(metadata: &mut Value, malformed: Malformed) -> Result<Vec<String>,
         *metadata = Value::Object(Map::new());
         return Ok(unknown);
     }
+    if shape::is_clean(metadata, &OBJECT_META) {
+        return Ok(unknown);
+    }
     let before = (malformed == Malformed::Drop).then(|| metadata.clone());
     let error = match shape::decode(metadata, &OBJECT_META, &mut unknown) {
         Ok(()) => return Ok(unknown),
@@ -109,7 +112,8 @@ pub fn coerce(metadata: &mut Value, malformed: Malformed) -> Result<Vec<String>,
 
 impl Structural {
     /// What decoding a whole custom resource does: metadata is decoded, unknown fields are pruned, nulls settled and
-    /// defaults filled in. Returns the paths of unknown fields in the order in which strict decoding reports them.
+    /// defaults filled in. Returns the paths of unknown fields in the order in which strict decoding reports them; those of
+    /// stored objects are not collected.
     pub fn decode(&self, object: &mut Value, malformed: Malformed) -> Result<Vec<String>, DecodeError> {
         let mut unknown = Vec::new();
         if let Some(metadata) = object.get_mut("metadata") {
@@ -117,7 +121,11 @@ impl Structural {
             unknown.extend(paths.into_iter().map(|path| format!("metadata.{path}")));
             unknown.sort();
         }
-        unknown.extend(self.prune(object));
+        match malformed {
+            Malformed::Refuse => unknown.extend(self.prune(object)),
+            // Nobody is told about what is dropped on reading.
+            Malformed::Drop => self.prune_only(object),
+        }
         self.default(object);
         unknown.extend(self.coerce_embedded(object, malformed).map_err(DecodeError::Field)?);
         Ok(unknown)

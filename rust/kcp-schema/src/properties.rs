@@ -1,7 +1,7 @@
 //! Laws that hold for any schema and any value, tried on random ones.
 
 use crate::structural::Structural;
-use crate::{Malformed, Pool, crd, jsonpath, openapi, pattern};
+use crate::{Malformed, Pool, crd, jsonpath, object_meta, openapi, pattern, shape};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -120,6 +120,34 @@ fn object() -> impl Strategy<Value = Value> {
     prop::collection::btree_map(name(), value(), 0..5).prop_map(|map| Value::Object(map.into_iter().collect()))
 }
 
+/// Metadata with fields of the right and of the wrong type.
+fn metadata() -> impl Strategy<Value = Value> {
+    let field = prop::sample::select(vec![
+        "name",
+        "labels",
+        "annotations",
+        "finalizers",
+        "ownerReferences",
+        "managedFields",
+        "creationTimestamp",
+        "generation",
+        "nope",
+    ]);
+    let owner = json!({"apiVersion": "v1", "kind": "A", "name": "a", "uid": "b"});
+    let time = json!("2024-01-01T00:00:00.5+01:00");
+    let sensible = prop::sample::select(vec![
+        json!({"a": "b"}),
+        json!(["a"]),
+        json!([owner]),
+        json!([{"manager": "m", "time": time}]),
+        time,
+        json!(1),
+        json!("x"),
+    ]);
+    prop::collection::btree_map(field, prop_oneof![3 => sensible, 1 => value()], 0..5)
+        .prop_map(|map| Value::Object(map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
@@ -213,6 +241,24 @@ proptest! {
     fn any_value_is_judged_as_a_crd_without_a_panic(mut value in value()) {
         judge(&mut value);
         let _ = Structural::compile(&value);
+    }
+
+    #[test]
+    fn decoding_metadata_twice_is_decoding_it_once(metadata in metadata()) {
+        if shape::is_clean(&metadata, &object_meta::OBJECT_META) {
+            let (mut decoded, mut unknown) = (metadata.clone(), Vec::new());
+            prop_assert!(shape::decode(&mut decoded, &object_meta::OBJECT_META, &mut unknown).is_ok());
+            prop_assert!(unknown.is_empty());
+            prop_assert_eq!(&decoded, &metadata);
+        }
+        for malformed in [Malformed::Refuse, Malformed::Drop] {
+            let mut once = metadata.clone();
+            if object_meta::coerce(&mut once, malformed).is_ok() {
+                let mut twice = once.clone();
+                prop_assert_eq!(object_meta::coerce(&mut twice, malformed), Ok(Vec::new()));
+                prop_assert_eq!(&once, &twice);
+            }
+        }
     }
 
     #[test]

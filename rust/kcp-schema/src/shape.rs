@@ -73,6 +73,32 @@ pub(crate) fn decode(value: &mut Value, shape: &'static Struct, unknown: &mut Ve
     walk.structure(value, shape)
 }
 
+/// Whether decoding would change nothing and find nothing: true of almost everything that was stored by this server.
+pub(crate) fn is_clean(value: &Value, shape: &'static Struct) -> bool {
+    let Value::Object(map) = value else { return false };
+    map.iter().all(|(key, value)| {
+        shape.fields.iter().find(|field| field.name == key).is_some_and(|field| {
+            is_clean_value(value, &field.shape) && !(field.print == Print::UnlessEmpty && is_empty(value, &field.shape))
+        })
+    }) && shape.fields.iter().all(|field| field.print != Print::Always || map.contains_key(field.name))
+}
+
+fn is_clean_value(value: &Value, shape: &'static Shape) -> bool {
+    match (shape, value) {
+        (_, Value::Null) => false,
+        (Shape::Any, _) | (Shape::Text, Value::String(_)) | (Shape::Bool, Value::Bool(_)) => true,
+        (Shape::Int64, Value::Number(number)) => number.is_i64(),
+        (Shape::Time, Value::String(text)) => {
+            kcp_apimachinery::time::normalize(text).is_ok_and(|normalized| normalized == *text)
+        }
+        (Shape::List(item, _), Value::Array(items)) => items.iter().all(|value| is_clean_value(value, item)),
+        (Shape::Map(item, _), Value::Object(map)) => map.values().all(|value| is_clean_value(value, item)),
+        (Shape::Struct(shape), value) => is_clean(value, shape),
+        // The rest is rare enough to be decoded.
+        _ => false,
+    }
+}
+
 struct Walk<'u> {
     here: String,
     stack: Vec<&'static str>,
