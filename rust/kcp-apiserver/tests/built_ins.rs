@@ -354,6 +354,26 @@ async fn tables_of_built_in_kinds_have_the_cells_of_kubernetes() {
 }
 
 #[tokio::test]
+async fn bodies_are_understood_as_kubernetes_understands_them() {
+    let server = server();
+    create(&server, "/api/v1/namespaces", named("Namespace", "refused-bodies", json!({}))).await;
+    let of_kinds = |name: &str| {
+        ["wrong-type", "bad-", "unknown-field", "duplicate-field"].iter().any(|kind| name.starts_with(kind))
+    };
+    let others = ["bad-yaml", "unknown-field-strict"];
+    replay(&server, "refused-bodies", |name| of_kinds(name) && !others.contains(&name)).await;
+    // The recording is read into sorted maps, but complaints follow the order of the body.
+    let body = json!(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"nope":1,"metada":{}}"#);
+    let path = "/api/v1/namespaces/refused-bodies/configmaps?fieldValidation=Strict";
+    let answer = ask(&server, "POST", path, &Map::new(), &body).await;
+    assert_eq!(
+        answer.body["message"],
+        "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: unknown field \"nope\", \
+         unknown field \"metada\""
+    );
+}
+
+#[tokio::test]
 async fn unknown_fields_are_warned_about() {
     let server = server();
     let body = named("ConfigMap", "x", json!({"nope": 1, "data": {}}));

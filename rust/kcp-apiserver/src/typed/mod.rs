@@ -9,6 +9,7 @@ mod base64;
 mod compile;
 mod decode;
 mod go;
+mod order;
 
 pub use compile::Definitions;
 use compile::Tree;
@@ -16,6 +17,7 @@ use serde_json::Value;
 use std::sync::OnceLock;
 
 pub use self::base64::check as check_base64;
+pub use order::in_document_order;
 
 /// How objects of one built-in kind are decoded.
 pub struct Typed {

@@ -7,6 +7,7 @@ use crate::negotiate;
 use crate::server::ApiServer;
 use crate::strategy::{Part, namespaces};
 use crate::subresources;
+use crate::typed;
 use crate::verbs::options::WriteOptions;
 use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS, Written};
@@ -42,6 +43,9 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     input::check_header(&mut given.object, served, &body)?;
     let mut complaints = given.complaints;
     complaints.extend(served.strategy.decode(&mut given.object).map_err(|error| undecodable(target, &error))?);
+    if !served.is_custom() {
+        typed::in_document_order(&mut complaints, &body);
+    }
     input::settle(exchange, served, options.field_validation, complaints)?;
     if let Some(answer) = served.strategy.answer(server, exchange, given.object.clone()) {
         let value = answer.await?;

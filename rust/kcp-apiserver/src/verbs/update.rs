@@ -5,6 +5,7 @@ use crate::chain::StepResult;
 use crate::exchange::Exchange;
 use crate::server::ApiServer;
 use crate::strategy::Part;
+use crate::typed;
 use crate::verbs::options::WriteOptions;
 use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS, Lost};
@@ -29,6 +30,9 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     input::check_header(&mut given.object, served, &body)?;
     let mut complaints = given.complaints;
     complaints.extend(served.strategy.decode(&mut given.object).map_err(|error| create::undecodable(target, &error))?);
+    if !served.is_custom() {
+        typed::in_document_order(&mut complaints, &body);
+    }
     input::settle(exchange, served, options.field_validation, complaints)?;
     named(&mut given.object, target)?;
     for _ in 0..ATTEMPTS {
