@@ -37,7 +37,9 @@ pub(super) fn validate(schema: &Value, status_enabled: bool, at: &At<'_>) -> Fau
     if unsupported.is_none() {
         let found = structure::validate(&props, &schema_at);
         if found.is_empty() {
-            if let Ok(compiled) = Structural::from_props(&props, [0; 32]) {
+            if props.any(&mut |s| s.default.is_some())
+                && let Ok(compiled) = Structural::from_props(&props, [0; 32])
+            {
                 defaults::validate(&props, &compiled, &schema_at, &mut errors);
             }
         } else {
