@@ -9,6 +9,8 @@ mod attributes;
 pub mod bootstrap;
 pub mod derived;
 pub mod generations;
+#[cfg(test)]
+mod model;
 pub mod rule;
 mod scope;
 mod step;
