@@ -125,9 +125,9 @@ pub trait Strategy: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(Admission::default())))
     }
 
-    /// Whether a client may delete `object`.
-    fn check_delete(&self, object: &Value) -> Result<(), Status> {
-        let _ = object;
+    /// Whether a client may delete an object of that name, be there one or not.
+    fn check_delete(&self, name: &str) -> Result<(), Status> {
+        let _ = name;
         Ok(())
     }
 

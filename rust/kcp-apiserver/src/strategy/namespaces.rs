@@ -178,8 +178,7 @@ impl Strategy for Namespaces {
         Box::pin(std::future::ready(Ok(admission)))
     }
 
-    fn check_delete(&self, object: &Value) -> Result<(), Status> {
-        let name = meta::name(object);
+    fn check_delete(&self, name: &str) -> Result<(), Status> {
         if PROTECTED.contains(&name) {
             let resource = GroupResource::new("", NAMESPACES);
             return Err(Status::forbidden(&resource, name, "this namespace may not be deleted"));

@@ -121,11 +121,9 @@ pub async fn store(
             object["metadata"]["name"] = Value::String(generate(&base));
         }
         let name = object_name(&object).to_owned();
-        let mut errors = strategy.validate_create(&object);
-        if errors.is_empty() {
-            let check = |name: &str, _prefix: bool| strategy.name_problems(name);
-            errors = meta::validate_object_meta(&object, served.namespaced, check, &Path::root("metadata"));
-        }
+        let check = |name: &str, _prefix: bool| strategy.name_problems(name);
+        let mut errors = meta::validate_object_meta(&object, served.namespaced, check, &Path::root("metadata"));
+        errors.extend(strategy.validate_create(&object));
         if !errors.is_empty() {
             return Err(Status::invalid(&target.kind(), &name, &errors));
         }
@@ -209,7 +207,7 @@ pub fn place(object: &mut Value, target: &Target) -> Result<(), Status> {
 fn stamp(server: &ApiServer, object: &mut Value, generation: bool) {
     let now = kcp_apimachinery::time::format_rfc3339(server.clock.now().as_second());
     let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation"] {
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"] {
         meta.remove(field);
     }
     meta.insert("uid".into(), Value::String(uuid::Uuid::new_v4().to_string()));

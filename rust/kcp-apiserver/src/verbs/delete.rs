@@ -55,12 +55,12 @@ pub async fn options(exchange: &mut Exchange, target: &Target) -> Result<DeleteO
 pub async fn remove(server: &ApiServer, target: &Target, key: &Key, options: &DeleteOptions) -> Result<Gone, Status> {
     let served = &target.served;
     let strategy = served.strategy.as_ref();
+    strategy.check_delete(key.name())?;
     for _ in 0..ATTEMPTS {
         let found = server.store.get(key).await.map_err(|error| storage_error(&error))?;
         let item = found.ok_or_else(|| Status::not_found(&target.resource(), key.name()))?;
         let object = output::object(served, &item)?;
         check_preconditions(target, &object, &item, options)?;
-        strategy.check_delete(&object)?;
         let marked = object["metadata"]["deletionTimestamp"].is_string();
         let mut next = object.clone();
         if !marked {

@@ -80,17 +80,11 @@ pub async fn replace(
     codec::strip(&mut new);
     // Rules may ask for the revision that is replaced.
     new["metadata"]["resourceVersion"] = Value::String(old.revision.to_string());
-    let errors = {
-        let path = Path::root("metadata");
-        let mut errors = strategy.validate_update(&new, old_object, part);
-        if errors.is_empty() {
-            // Whether the change names the stored revision was decided before; here it does.
-            meta::set_resource_version(&mut new, &old.revision.to_string());
-            errors = meta::validate_object_meta_update(&new, old_object, &path);
-            meta::remove(&mut new, "resourceVersion");
-        }
-        errors
-    };
+    // Whether the change names the stored revision was decided before; here it does.
+    meta::set_resource_version(&mut new, &old.revision.to_string());
+    let mut errors = meta::validate_object_meta_update(&new, old_object, &Path::root("metadata"));
+    meta::remove(&mut new, "resourceVersion");
+    errors.extend(strategy.validate_update(&new, old_object, part));
     if !errors.is_empty() {
         return Err(Status::invalid(&target.kind(), old.key.name(), &errors).into());
     }
