@@ -115,35 +115,20 @@ impl Structural {
 
     /// Value rules alone, without embedded resources and list uniqueness.
     pub fn validate_schema(&self, new: &Value, old: Option<&Value>) -> ErrorList {
-        self.check_to_errors(new, old, self.root(), "")
+        Checker::new(self).errors(new, old, self.root(), "")
     }
 
     /// Value rules of `.status` alone; paths in details are then relative to it.
     pub fn validate_status_schema(&self, new: &Value, old: Option<&Value>) -> ErrorList {
         match self.property(self.root(), "status") {
-            Some(schema) => self.check_to_errors(new, old, schema, "status"),
+            Some(schema) => Checker::new(self).errors(new, old, schema, "status"),
             None => ErrorList::default(),
         }
     }
 
     /// Value rules of a value that stands at `node`.
     pub(crate) fn validate_at(&self, value: &Value, node: &Node, prefix: &str) -> ErrorList {
-        self.check_to_errors(value, None, node, prefix)
-    }
-
-    fn check_to_errors(&self, new: &Value, old: Option<&Value>, node: &Node, prefix: &str) -> ErrorList {
-        let checker = Checker::new(self);
-        if checker.accepts(new, node) {
-            return ErrorList::default();
-        }
-        let old = old.map(|value| Old { value, new, schema: node });
-        let outcome = checker.check(new, node, old, &mut String::new());
-        if checker.is_exhausted() {
-            return fault::list(fault::invalid_text(&prefix, "", EXHAUSTED));
-        }
-        let mut faults = Faults::default();
-        faults.extend(outcome.failures.into_iter().map(|failure| failure.error(prefix)));
-        faults.into_list()
+        Checker::new(self).errors(value, None, node, prefix)
     }
 
     /// What the slow pass reports of a whole resource, for tests that compare it with the quick one.
@@ -186,6 +171,20 @@ impl Deref for Checker<'_> {
 impl<'s> Checker<'s> {
     fn new(schema: &'s Structural) -> Checker<'s> {
         Checker { schema, steps: Cell::new(MAX_STEPS) }
+    }
+
+    fn errors(&self, new: &Value, old: Option<&Value>, node: &Node, prefix: &str) -> ErrorList {
+        if self.accepts(new, node) {
+            return ErrorList::default();
+        }
+        let old = old.map(|value| Old { value, new, schema: node });
+        let outcome = self.check(new, node, old, &mut String::new());
+        if self.is_exhausted() {
+            return fault::list(fault::invalid_text(&prefix, "", EXHAUSTED));
+        }
+        let mut faults = Faults::default();
+        faults.extend(outcome.failures.into_iter().map(|failure| failure.error(prefix)));
+        faults.into_list()
     }
 
     fn spend(&self, steps: usize) {
@@ -319,7 +318,7 @@ impl<'s> Checker<'s> {
             out.matches += 1;
         }
         if value.is_null() {
-            out.matches -= out.matches.min(1);
+            out.matches = usize::from(out.is_valid());
             self.check_enum(value, node, path, &mut out);
             return out;
         }
@@ -334,6 +333,7 @@ impl<'s> Checker<'s> {
         out.matches += 1;
         if let Value::Object(_) = value {
             self.check_object(value, node, old, path, &mut out);
+            out.matches += 1;
         }
         out.matches += 1;
         out
@@ -691,4 +691,24 @@ fn length(text: &str) -> i64 {
 fn all_unique(items: &[Value]) -> bool {
     let mut seen = HashSet::with_capacity(items.len());
     items.iter().all(|item| seen.insert(item.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_validation_without_end_ends_with_one_error() {
+        // Only the last of many alternatives fits, for each of many items.
+        let branches: Vec<Value> = (0..100).rev().map(|n| json!({ "minimum": n })).collect();
+        let schema = json!({"type": "array", "items": {"type": "integer", "anyOf": branches}});
+        let schema = Structural::compile(&schema).unwrap();
+        let list = json!(vec![1; 1_000]);
+        assert!(Checker::new(&schema).errors(&list, None, schema.root(), "").is_empty());
+        let tired = Checker { schema: &schema, steps: Cell::new(10_000) };
+        let errors = tired.errors(&list, None, schema.root(), "");
+        assert_eq!(errors.len(), 1);
+        assert!(errors[0].detail.contains("too many alternatives"), "{}", errors[0]);
+    }
 }
