@@ -3,6 +3,7 @@
 use crate::PER_CLUSTER;
 use bytes::Bytes;
 use kcp_storage::Key;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// A small generator with a fixed seed: every system meets the same numbers.
@@ -71,7 +72,7 @@ fn files(directory: &Path, visit: &mut dyn FnMut(&Path, u64)) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         match entry.metadata() {
             Ok(metadata) if metadata.is_dir() => files(&entry.path(), visit),
-            Ok(metadata) => visit(&entry.path(), metadata.len()),
+            Ok(metadata) => visit(&entry.path(), metadata.blocks() * 512),
             Err(_) => {}
         }
     }
@@ -79,7 +80,7 @@ fn files(directory: &Path, visit: &mut dyn FnMut(&Path, u64)) {
 
 pub fn disk_mb(directory: &Path) -> f64 {
     let mut bytes = 0;
-    files(directory, &mut |_, len| bytes += len);
+    files(directory, &mut |_, allocated| bytes += allocated);
     bytes as f64 / 1e6
 }
 

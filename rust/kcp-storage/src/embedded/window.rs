@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const STEP_EVENTS: usize = 4_096;
 /// What an event costs beside its bytes, roughly.
 const OVERHEAD: usize = 256;
+/// Changes before the opening of the store that the first watch to miss them brings into memory for all.
+const BACKFILL: u64 = 10_000;
 /// Past states that are kept for the next page of their list.
 const PAST_STATES: usize = 16;
 /// A past state that differs from the present in more keys is not kept.
@@ -39,6 +41,8 @@ struct Ring {
     bytes: usize,
     max_events: usize,
     max_bytes: usize,
+    /// Whether older changes may still be brought in from the log.
+    may_backfill: bool,
 }
 
 struct Past {
@@ -56,7 +60,8 @@ fn cost(event: &Event) -> usize {
 
 impl Window {
     pub(crate) fn new(log: Arc<Log>, head: u64, max_events: usize, max_bytes: usize) -> Self {
-        let ring = Ring { events: VecDeque::new(), first: head + 1, bytes: 0, max_events, max_bytes };
+        let ring =
+            Ring { events: VecDeque::new(), first: head + 1, bytes: 0, max_events, max_bytes, may_backfill: true };
         Self { log, ring: RwLock::new(ring), head: AtomicU64::new(head), past: Mutex::default() }
     }
 
@@ -84,8 +89,44 @@ impl Window {
             if let Some(event) = ring.events.pop_front() {
                 ring.bytes -= cost(&event);
                 ring.first += 1;
+                ring.may_backfill = false;
             }
         }
+    }
+
+    /// After an opening many watches resume from shortly before it: one of them reads that part of the log for all.
+    fn backfill(&self, after: u64) -> Result<(), WatchError> {
+        let first = {
+            let mut ring = self.ring.write();
+            if !ring.may_backfill || after + 1 + BACKFILL < ring.first {
+                return Ok(());
+            }
+            ring.may_backfill = false;
+            ring.first
+        };
+        let mut older = Vec::new();
+        let mut at = first.saturating_sub(1 + BACKFILL).max(self.compacted());
+        while at + 1 < first {
+            let from = at;
+            at = self.log.read(from, &mut |steps| {
+                older.extend(events(&steps).filter(|event| (from + 1..first).contains(&event.revision.get())).cloned());
+            })?;
+            if at == from {
+                return Ok(());
+            }
+        }
+        let mut ring = self.ring.write();
+        for event in older.into_iter().rev() {
+            let full = ring.events.len() >= ring.max_events / 2 || ring.bytes + cost(&event) > ring.max_bytes / 2;
+            // Changes may have come, and the oldest may have gone, while the log was read.
+            if full || event.revision.get() + 1 != ring.first {
+                break;
+            }
+            ring.bytes += cost(&event);
+            ring.first -= 1;
+            ring.events.push_front(event);
+        }
+        Ok(())
     }
 
     /// Events and bytes in memory.
@@ -99,6 +140,9 @@ impl Window {
         let oldest = self.compacted();
         if after < oldest {
             return Err(WatchError::Compacted { requested: Revision::new(after), oldest: Revision::new(oldest) });
+        }
+        if self.ring.read().first > after + 1 {
+            self.backfill(after)?;
         }
         {
             let ring = self.ring.read();

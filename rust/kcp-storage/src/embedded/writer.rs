@@ -18,6 +18,7 @@ use crate::{Batch, CommitError, Committed, Event, EventKind, Item, Key, Revision
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Batches that may wait; a server has fewer requests in flight.
@@ -26,6 +27,9 @@ const MAX_QUEUED: usize = 100_000;
 const MAX_GROUP_BYTES: usize = 4 << 20;
 /// or this many batches.
 const MAX_GROUP: usize = 1_024;
+
+/// A store that nobody writes to looks this often whether it may drop history.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
 type Reply = oneshot::Sender<Result<Committed, CommitError>>;
 
@@ -87,14 +91,16 @@ impl Queue {
         self.state.lock().requests.len()
     }
 
-    /// All that wait, up to a group's size; `None` when closed and empty.
+    /// All that wait, up to a group's size; nothing when nobody came for a while, `None` when closed and empty.
     fn take(&self) -> Option<Vec<Request>> {
         let mut state = self.state.lock();
         while state.requests.is_empty() {
             if state.closed {
                 return None;
             }
-            self.filled.wait(&mut state);
+            if self.filled.wait_for(&mut state, HOUSEKEEPING).timed_out() {
+                return Some(Vec::new());
+            }
         }
         let mut bytes = 0;
         let mut group = Vec::new();

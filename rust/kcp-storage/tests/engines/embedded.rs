@@ -264,3 +264,24 @@ async fn history_is_dropped_by_age_and_size_but_never_below_its_floor() {
     assert_eq!((store.compacted().get(), store.head().get()), (compacted, 216));
     delete(&store, &cm("a", "n", "x"), Expect::Any).await.expect("deletes");
 }
+
+#[tokio::test]
+async fn watches_that_resume_after_a_restart_share_what_the_first_one_read() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let options = Options { ring_events: 100, ..Options::default() };
+    let store = open(directory.path(), options.clone());
+    for number in 0..80 {
+        create(&store, &cm("a", "n", &format!("x{number}")), "1").await;
+    }
+    drop(store);
+    let engine = Arc::new(Embedded::open(directory.path(), options).expect("opens"));
+    assert_eq!(engine.statistics().ring_events, 0, "nothing is read before it is asked for");
+    let store: Store = engine.clone();
+    for since in [70, 60, 0] {
+        let mut resumed = watch(&store, KeyRange::cluster("configmaps", "a"), since);
+        assert_eq!(take(&mut resumed, 80 - since as usize).await[0].revision.get(), since + 1);
+        assert_eq!(engine.statistics().ring_events, 50, "half of the ring is for what comes");
+    }
+    create(&store, &cm("a", "n", "y"), "1").await;
+    assert_eq!(engine.statistics().ring_events, 51);
+}
