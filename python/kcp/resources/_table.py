@@ -31,7 +31,10 @@ class Subresource:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource at one version. `storage` and `storage_api_version` are `None` where they follow from the names."""
+    """One resource at one version.
+
+    `storage` and `storage_api_version` are `None` where they follow from the names.
+    """
 
     name: str
     singular: str
@@ -58,7 +61,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One API group; groups of higher `priority` come first in discovery, the core group has the empty name."""
+    """One API group; those of higher `priority` come first in discovery. The core group has the empty name."""
 
     group: str
     priority: int

@@ -1,0 +1,1 @@
+"""Tests without a server, a folder per room of the package."""
