@@ -61,7 +61,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One API group; those of higher `priority` come first in discovery. The core group has the empty name."""
+    """One API group, the core group with an empty name; a higher `priority` comes first in discovery."""
 
     group: str
     priority: int

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use kcp_apimachinery::{Status, time};
 use kcp_storage::{Birth, Change, Error, Expect, Guard, Key, Op, Piece, Template, TemplateObject, Value as Stored};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The namespace every logical cluster has from birth.
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -25,6 +25,13 @@ pub const ROOT_CA: &str = "kube-root-ca.crt";
 
 const SERVICE_ACCOUNTS: &str = "serviceaccounts";
 const CONFIG_MAPS: &str = "configmaps";
+
+/// The birth templates of a server, made when the first cluster of their kind is born.
+#[derive(Default)]
+pub struct Templates {
+    ordinary: OnceLock<Arc<Template>>,
+    bare: OnceLock<Arc<Template>>,
+}
 
 /// One object, with what differs from one birth to the next.
 struct Blueprint {
@@ -94,24 +101,37 @@ fn is_bare(cluster: &str) -> bool {
 }
 
 fn birth(server: &ApiServer, cluster: &str, now: &str) -> Birth {
-    let mut blueprints = Vec::new();
-    if !is_bare(cluster) {
-        blueprints.push(Blueprint {
-            resource: NAMESPACES,
-            namespace: String::new(),
-            name: DEFAULT_NAMESPACE.to_owned(),
-            object: json!({
-                "metadata": {"labels": {NAME_LABEL: DEFAULT_NAMESPACE}},
-                "spec": {"finalizers": ["kubernetes"]},
-                "status": {"phase": "Active"},
-            }),
-        });
-        blueprints.extend(content(server, DEFAULT_NAMESPACE));
-    }
+    let templates = &server.templates;
+    let template = if is_bare(cluster) {
+        templates.bare.get_or_init(|| compile(Vec::new()))
+    } else {
+        templates.ordinary.get_or_init(|| compile(ordinary(server)))
+    };
+    let template = Arc::clone(template);
     let mut slots = vec![Bytes::from(now.to_owned())];
-    slots.extend(blueprints.iter().map(|_| Bytes::from(uid())));
-    let objects = blueprints.into_iter().enumerate().map(|(index, blueprint)| template(blueprint, index + 1)).collect();
-    Birth { template: Arc::new(Template::new(objects)), slots }
+    slots.extend(template.objects().iter().map(|_| Bytes::from(uid())));
+    Birth { template, slots }
+}
+
+/// What an ordinary cluster is born with.
+fn ordinary(server: &ApiServer) -> Vec<Blueprint> {
+    let namespace = Blueprint {
+        resource: NAMESPACES,
+        namespace: String::new(),
+        name: DEFAULT_NAMESPACE.to_owned(),
+        object: json!({
+            "metadata": {"labels": {NAME_LABEL: DEFAULT_NAMESPACE}},
+            "spec": {"finalizers": ["kubernetes"]},
+            "status": {"phase": "Active"},
+        }),
+    };
+    std::iter::once(namespace).chain(content(server, DEFAULT_NAMESPACE)).collect()
+}
+
+/// Makes a template of blueprints: slot 0 is the time of birth, slot n the uid of the nth object.
+fn compile(blueprints: Vec<Blueprint>) -> Arc<Template> {
+    let numbered = blueprints.into_iter().zip(1..);
+    Arc::new(Template::new(numbered.map(|(blueprint, slot)| template(blueprint, slot)).collect()))
 }
 
 /// What every namespace holds.
@@ -156,12 +176,12 @@ fn written(cluster: &str, blueprint: Blueprint, now: &str) -> Op {
 }
 
 /// A template object whose time is slot 0 and whose uid is slot `uid_slot`.
-fn template(blueprint: Blueprint, uid_slot: usize) -> TemplateObject {
+fn template(blueprint: Blueprint, uid_slot: u32) -> TemplateObject {
     // Control characters are escaped in JSON, so these marks stand nowhere else in what the object encodes to.
     const TIME: &str = "\u{1}";
     const UID: &str = "\u{2}";
     let encoded = codec::encode(&finished(&blueprint, UID, TIME), 0);
-    let marks = [(&br"\u0001"[..], 0), (&br"\u0002"[..], u32::try_from(uid_slot).unwrap_or(u32::MAX))];
+    let marks = [(&br"\u0001"[..], 0), (&br"\u0002"[..], uid_slot)];
     let mut pieces = Vec::new();
     let mut rest = encoded.as_slice();
     loop {

@@ -2,6 +2,7 @@
 
 use crate::authn::Authentication;
 use crate::authz::Authorization;
+use crate::birth::Templates;
 use crate::authz::bootstrap::{Bootstrap, BootstrapError};
 use crate::body::RequestBody;
 use crate::chain::{CHAIN, Next, Run};
@@ -54,6 +55,8 @@ pub struct ApiServer {
     pub root_ca: String,
     /// The newest committed revision, for those who wait for one.
     pub newest: tokio::sync::watch::Receiver<Revision>,
+    /// What logical clusters are born with.
+    pub templates: Templates,
     /// Logical clusters known to exist.
     pub clusters: Clusters,
     /// Documents of discovery and OpenAPI that were asked for.
@@ -82,6 +85,7 @@ impl ApiServer {
         config.store.observe(Arc::new(Newest(sender)));
         Arc::new(Self {
             newest,
+            templates: Templates::default(),
             clusters: Clusters::new(&config.store),
             store: config.store,
             clock: config.clock,
