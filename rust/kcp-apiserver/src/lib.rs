@@ -13,6 +13,7 @@ pub mod discovery;
 pub mod documents;
 pub mod exchange;
 pub mod health;
+pub mod metrics;
 pub mod mounts;
 pub mod negotiate;
 pub mod openapi;

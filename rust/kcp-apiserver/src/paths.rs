@@ -1,16 +1,17 @@
 //! Paths that are not resources: a table of routes, walked from the top.
 
+use crate::authn::service_account;
 use crate::chain::{Next, StepResult};
 use crate::exchange::{Cluster, Exchange, Response};
 use crate::registry::ClusterView;
 use crate::server::ApiServer;
-use crate::{discovery, health, openapi, respond, version};
-use http::header::{ALLOW, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use crate::{discovery, health, metrics, openapi, respond, version};
+use http::header::{ALLOW, CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, StatusCode};
 use kcp_apimachinery::status::Status;
 use kcp_storage::BoxFuture;
 use percent_encoding::percent_decode_str;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What a handler finds.
 pub type Answer = Result<Response, Status>;
@@ -36,6 +37,7 @@ pub struct Route {
 /// Every route that is not a resource. Tests walk it as a stranger.
 pub const ROUTES: &[Route] = &[
     Route { pattern: "/", handler: Handler::View(index) },
+    Route { pattern: "/.well-known/openid-configuration", handler: Handler::Now(openid_configuration) },
     Route { pattern: "/api", handler: Handler::View(discovery::root) },
     Route { pattern: "/api/{version}", handler: Handler::View(discovery::version) },
     Route { pattern: "/apis", handler: Handler::View(discovery::root) },
@@ -45,9 +47,11 @@ pub const ROUTES: &[Route] = &[
     Route { pattern: "/healthz/{check...}", handler: Handler::Await(health::serve) },
     Route { pattern: "/livez", handler: Handler::Await(health::serve) },
     Route { pattern: "/livez/{check...}", handler: Handler::Await(health::serve) },
+    Route { pattern: "/metrics", handler: Handler::Now(metrics::serve) },
     Route { pattern: "/openapi/v2", handler: Handler::Await(openapi::whole) },
     Route { pattern: "/openapi/v3", handler: Handler::View(openapi::index) },
     Route { pattern: "/openapi/v3/{path...}", handler: Handler::Await(openapi::part) },
+    Route { pattern: "/openid/v1/jwks", handler: Handler::Now(jwks) },
     Route { pattern: "/readyz", handler: Handler::Await(health::serve) },
     Route { pattern: "/readyz/{check...}", handler: Handler::Await(health::serve) },
     Route { pattern: "/version", handler: Handler::Now(version::serve) },
@@ -109,6 +113,23 @@ pub fn not_found() -> Response {
 fn wrong_method(exchange: &Exchange) -> Response {
     let mut response = respond::status(exchange, &Status::method_not_allowed());
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+/// `GET /.well-known/openid-configuration`: who issues service-account tokens.
+fn openid_configuration(server: &ApiServer, _exchange: &Exchange, _parts: &[String]) -> Answer {
+    Ok(published(service_account::openid_configuration(server), "application/json"))
+}
+
+/// `GET /openid/v1/jwks`: the keys that sign service-account tokens.
+fn jwks(server: &ApiServer, _exchange: &Exchange, _parts: &[String]) -> Answer {
+    Ok(published(service_account::jwks(server), "application/jwk-set+json"))
+}
+
+fn published(document: Option<Value>, content_type: &'static str) -> Response {
+    let Some(document) = document else { return not_found() };
+    let mut response = respond::full(StatusCode::OK, content_type, document.to_string());
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
     response
 }
 

@@ -11,11 +11,13 @@ use crate::clusters::Clusters;
 use crate::documents::Documents;
 use crate::exchange::{Exchange, Peer, Response};
 use crate::health::Health;
+use crate::metrics::Metrics;
 use crate::mounts::Bridge;
 use crate::registry::{BuiltIns, Registry};
 use crate::respond;
 use kcp_storage::{Backend, Event, Observer, Revision};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What a server is made of.
 pub struct Config {
@@ -63,6 +65,8 @@ pub struct ApiServer {
     pub documents: Documents,
     /// What the health checks look at besides the store.
     pub health: Health,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// Tells waiting requests which revision was committed last.
@@ -97,6 +101,7 @@ impl ApiServer {
             root_ca: config.root_ca,
             documents: Documents::default(),
             health: Health::default(),
+            metrics: Metrics::default(),
         })
     }
 
@@ -111,24 +116,29 @@ impl ApiServer {
 
     /// Serves one request. Dropping the future cancels it; a commit that was queued still happens.
     pub async fn handle(&self, request: http::Request<RequestBody>, peer: Peer) -> Response {
+        let begun = Instant::now();
         let (parts, body) = request.into_parts();
         let mut exchange = Exchange::new(parts, body, peer);
         respond::begin(&mut exchange);
+        let response = self.answer(&mut exchange).await;
+        self.metrics.count(&self.registry, &exchange, response.status(), begun.elapsed());
+        respond::finish(&exchange, response)
+    }
+
+    /// The answer of the first step that has one.
+    async fn answer(&self, exchange: &mut Exchange) -> Response {
         for step in CHAIN {
             let result = match step.run {
-                Run::Now(run) => run(self, &mut exchange),
-                Run::Await(run) => run(self, &mut exchange).await,
+                Run::Now(run) => run(self, exchange),
+                Run::Await(run) => run(self, exchange).await,
             };
             match result {
                 Ok(Next::Continue) => {}
-                Ok(Next::Answer(response)) => return respond::finish(&exchange, response),
-                Err(status) => {
-                    let response = respond::status(&exchange, &status);
-                    return respond::finish(&exchange, response);
-                }
+                Ok(Next::Answer(response)) => return response,
+                Err(status) => return respond::status(exchange, &status),
             }
         }
         let status = kcp_apimachinery::status::Status::not_found_route();
-        respond::finish(&exchange, respond::status(&exchange, &status))
+        respond::status(exchange, &status)
     }
 }

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::codec;
 use crate::exchange::{Cluster, Exchange};
 use crate::negotiate::{self, Endpoint, Offer, Shape};
+use crate::metrics::OpenWatch;
 use crate::registry::{ClusterView, DEFINITIONS, Origin, Served};
 use crate::respond;
 use crate::server::ApiServer;
@@ -91,6 +92,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let seconds = options.timeout_seconds.filter(|seconds| *seconds > 0).unwrap_or_else(default_timeout);
     let ends = Instant::now() + Duration::from_secs(seconds.min(u64::from(u32::MAX)));
     let stream = Stream {
+        _open: server.metrics.open_watch(),
         render: Render {
             served: Arc::clone(&target.served),
             view: Arc::clone(&target.view),
@@ -140,6 +142,8 @@ struct Render {
 }
 
 struct Stream {
+    /// Counts the watch for as long as it lives.
+    _open: OpenWatch,
     render: Render,
     selection: Option<Box<Selection>>,
     initial: VecDeque<Item>,
