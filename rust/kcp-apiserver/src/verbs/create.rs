@@ -128,6 +128,7 @@ pub async fn store(
             return Err(Status::invalid(&target.kind(), &name, &errors));
         }
         let admission = strategy.admit(server, exchange, &mut object, None, Part::Main).await?;
+        write::check_depth(&object)?;
         if attempt == 1 {
             let warnings = strategy.warnings(&object);
             exchange.warnings.extend(warnings);

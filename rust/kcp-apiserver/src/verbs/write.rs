@@ -11,6 +11,7 @@ use bytes::Bytes;
 use kcp_apimachinery::field::Path;
 use kcp_apimachinery::meta;
 use kcp_apimachinery::status::Status;
+use kcp_apimachinery::strict;
 use kcp_storage::{Batch, Change, CommitError, Expect, Item, Op, Value as Stored};
 use serde_json::Value;
 
@@ -41,6 +42,17 @@ impl From<Status> for Lost {
     fn from(status: Status) -> Self {
         Self::Refused(status)
     }
+}
+
+/// Refuses an object that could not be read back: defaults can nest one deeper than its body was.
+///
+/// # Errors
+/// 400 when it is nested deeper than [`strict::MAX_DEPTH`].
+pub fn check_depth(object: &Value) -> Result<(), Status> {
+    if strict::is_shallow(object) {
+        return Ok(());
+    }
+    Err(Status::bad_request(format!("the object is nested deeper than {} levels", strict::MAX_DEPTH)))
 }
 
 /// The stored form of an object whose slots were stripped.
@@ -89,6 +101,7 @@ pub async fn replace(
         return Err(Status::invalid(&target.kind(), old.key.name(), &errors).into());
     }
     let admission = strategy.admit(server, exchange, &mut new, Some(old_object), part).await?;
+    check_depth(&new)?;
     exchange.warnings.extend(strategy.warnings(&new));
     if dry_run {
         // What a dry run answers keeps the revision of what stands there.

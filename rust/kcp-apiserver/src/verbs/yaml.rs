@@ -1,6 +1,7 @@
 //! YAML bodies: read into the same values JSON is read into.
 
 use kcp_apimachinery::status::Status;
+use kcp_apimachinery::strict;
 use serde_json::Value;
 use serde_saphyr::DuplicateKeyPolicy;
 
@@ -11,12 +12,16 @@ use serde_saphyr::DuplicateKeyPolicy;
 pub fn decode(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
     let refuse = |text: &str| Status::bad_request(format!("error converting YAML to JSON: yaml: {text}"));
     let text = std::str::from_utf8(body).map_err(|_| refuse("invalid leading UTF-8 octet"))?;
+    let shallow = |value: Value| {
+        // The same bound as JSON has, within which everything may recurse.
+        if strict::is_shallow(&value) { Ok(value) } else { Err(refuse("exceeded max depth")) }
+    };
     let strictly = serde_saphyr::from_str::<Value>(text);
-    let Err(complaint) = strictly else { return Ok((strictly.unwrap_or_default(), Vec::new())) };
+    let Err(complaint) = strictly else { return Ok((shallow(strictly.unwrap_or_default())?, Vec::new())) };
     let lenient = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
     let value = serde_saphyr::from_str_with_options::<Value>(text, lenient)
         .map_err(|error| refuse(first_line(&error.to_string())))?;
-    Ok((value, vec![first_line(&complaint.to_string()).to_owned()]))
+    Ok((shallow(value)?, vec![first_line(&complaint.to_string()).to_owned()]))
 }
 
 fn first_line(text: &str) -> &str {
@@ -40,6 +45,16 @@ mod tests {
         let (value, complaints) = decode(b"a: 1\na: 2\n").unwrap();
         assert_eq!(value, json!({"a": 2}));
         assert_eq!(complaints.len(), 1);
+    }
+
+    #[test]
+    fn deep_documents_are_refused() {
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(decode(nested(30).as_bytes()).is_ok());
+        assert_eq!(decode(nested(200).as_bytes()).unwrap_err().code, 400);
+        assert_eq!(decode(nested(100_000).as_bytes()).unwrap_err().code, 400);
+        let aliases = (1..200).map(|i| format!("a{i}: &a{i} [*a{}]\n", i - 1)).collect::<String>();
+        assert_eq!(decode(format!("a0: &a0 [1]\n{aliases}").as_bytes()).unwrap_err().code, 400);
     }
 
     #[test]
