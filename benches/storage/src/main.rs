@@ -3,12 +3,14 @@
 //! ```text
 //! storage-bench load    SYSTEM DIRECTORY OBJECTS   fills an empty store
 //! storage-bench measure SYSTEM DIRECTORY OBJECTS   opens it in a new process, reads cold, reads hot, writes durably
+//! storage-bench watch   own    DIRECTORY 0         tells 200 watchers while 10,000 others wait
 //! ```
 //! SYSTEM is `own` (event log in front of fjall), `fjall` (everything in fjall, synced per batch) or `redb`. Each
 //! phase prints lines of `name value`. The same clients, keys and values meet every system; rivals get the group
 //! commit in front of them that `own` has inside.
 
 mod committer;
+mod fanout;
 mod fjall_a;
 mod own;
 mod redb_all;
@@ -57,13 +59,14 @@ fn open(system: &str, directory: &Path, loading: bool) -> Arc<dyn System> {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [phase, system, directory, objects] = arguments.as_slice() else {
-        panic!("usage: storage-bench load|measure own|fjall|redb DIRECTORY OBJECTS");
+        panic!("usage: storage-bench load|measure|watch own|fjall|redb DIRECTORY OBJECTS");
     };
     let objects: u64 = objects.parse().expect("OBJECTS is a number");
     let directory = Path::new(directory);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runs");
     match phase.as_str() {
         "load" => runtime.block_on(load(system, directory, objects)),
+        "watch" => runtime.block_on(fanout::run(directory)),
         "measure" => runtime.block_on(measure(system, directory, objects)),
         other => panic!("unknown phase {other}"),
     }

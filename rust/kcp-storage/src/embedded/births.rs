@@ -17,9 +17,11 @@ use std::sync::Arc;
 pub(crate) struct Templates(RwLock<HashMap<TemplateId, Arc<Template>>>);
 
 impl Templates {
-    /// Remembers a template; `true` when it is new.
-    pub(crate) fn learn(&self, template: Arc<Template>) -> bool {
-        self.0.write().insert(template.id(), template).is_none()
+    /// Remembers a template.
+    pub(crate) fn learn(&self, template: &Arc<Template>) {
+        if !self.0.read().contains_key(&template.id()) {
+            self.0.write().insert(template.id(), template.clone());
+        }
     }
 
     pub(crate) fn get(&self, id: TemplateId) -> Option<Arc<Template>> {

@@ -16,7 +16,7 @@ use super::overlay::overlay;
 use super::record::{put_value, take_value};
 use crate::check::Step;
 use crate::codec::{Reader, put_u64};
-use crate::{EventKind, IndexEntry, Item, Key, KeyRange, Revision, Scope, Template, Value};
+use crate::{Change, EventKind, IndexEntry, Item, Key, KeyRange, Op, Revision, Scope, Template, Value};
 use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, CompressionPolicy};
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
@@ -28,6 +28,8 @@ use std::sync::Arc;
 const LIVE: u8 = 0;
 const HIDDEN: u8 = 1;
 const APPLIED: &[u8] = b"a";
+/// Longest key or index term; the engine's own limit is 64 KiB for a whole row key.
+const MAX_KEY: usize = 16 << 10;
 
 /// Memory the engine may use.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +99,7 @@ impl Current {
             let value = guard.value().map_err(failed)?;
             let template = Template::decode(Bytes::copy_from_slice(&value))
                 .ok_or_else(|| OpenError::corrupt(path, "a birth template does not decode"))?;
-            current.templates.learn(Arc::new(template));
+            current.templates.learn(&Arc::new(template));
         }
         Ok(current)
     }
@@ -115,8 +117,20 @@ impl Current {
         self.db.persist(PersistMode::SyncAll).map_err(engine)
     }
 
+    /// Whether the engine can hold the change.
+    pub(crate) fn fits(op: &Op) -> bool {
+        let terms: &[Bytes] = match &op.change {
+            Change::Put(value) | Change::Bear(value, _) => &value.terms,
+            Change::Delete => &[],
+        };
+        op.key.as_bytes().len() <= MAX_KEY && terms.iter().all(|term| term.len() <= MAX_KEY)
+    }
+
     /// What stands at `key`, born objects included.
     pub(crate) fn get(&self, view: &View, key: &Key) -> EngineResult<Option<Item>> {
+        if key.as_bytes().len() > MAX_KEY {
+            return Ok(None);
+        }
         match self.stored(view, key)? {
             Some(Stored::Live(item)) => Ok(Some(item)),
             Some(Stored::Hidden) => Ok(None),
@@ -222,7 +236,7 @@ impl Current {
         templates.dedup_by_key(|template| template.id());
         // First: the rows below ask what any template may put where.
         for template in &templates {
-            self.templates.learn(template.clone());
+            self.templates.learn(template);
         }
         for step in steps {
             if let Some((birth, events)) = &step.born {

@@ -75,8 +75,14 @@ fn checksum(record: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&record[..4]), &record[8..])
 }
 
-/// Writes a record. `templates` are those the log has not named before.
-pub(crate) fn encode(steps: &[Step], templates: &[Arc<Template>], first: u64, count: u32, time: u64) -> Vec<u8> {
+/// Writes a record; `None` when it would be too large to read back. `templates` are those the log has not named before.
+pub(crate) fn encode(
+    steps: &[Step],
+    templates: &[Arc<Template>],
+    first: u64,
+    count: u32,
+    time: u64,
+) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     for template in templates {
         body.push(TEMPLATE);
@@ -102,6 +108,9 @@ pub(crate) fn encode(steps: &[Step], templates: &[Arc<Template>], first: u64, co
             put_birth(&mut body, birth);
         }
     }
+    if body.len() > MAX_BODY {
+        return None;
+    }
     let compressed = lz4_flex::block::compress(&body);
     let (codec, stored) = if compressed.len() < body.len() { (LZ4, &compressed) } else { (RAW, &body) };
     let mut record = Vec::with_capacity(HEADER + stored.len());
@@ -115,7 +124,7 @@ pub(crate) fn encode(steps: &[Step], templates: &[Arc<Template>], first: u64, co
     record.extend_from_slice(stored);
     let crc = checksum(&record);
     record[4..8].copy_from_slice(&crc.to_le_bytes());
-    record
+    Some(record)
 }
 
 /// Reads a verified record's changes back, in revision order; `None` when its body is not one this version wrote.
@@ -131,7 +140,7 @@ pub(crate) fn decode(header: &Header, record: &[u8], templates: &Templates) -> O
     while !input.is_empty() {
         let tag = input.u8()?;
         if tag == TEMPLATE {
-            templates.learn(Arc::new(Template::decode(owned(&mut input)?)?));
+            templates.learn(&Arc::new(Template::decode(owned(&mut input)?)?));
             continue;
         }
         let key = Key::decode(owned(&mut input)?)?;
@@ -231,7 +240,7 @@ mod tests {
             step(8, EventKind::Modified, Some((7, "old"))),
             step(9, EventKind::Deleted, Some((8, "last"))),
         ];
-        let record = encode(&steps, &[], 7, 3, 42);
+        let record = encode(&steps, &[], 7, 3, 42).expect("is small");
         let header = Header::parse(&record).expect("is a header");
         assert_eq!((header.len, header.first, header.last(), header.time), (record.len() as u64, 7, 9, 42));
         assert!(header.verifies(&record));

@@ -11,6 +11,7 @@
 //! store until it is opened again, which replays them.
 
 use super::Shared;
+use super::current::Current;
 use super::log::Appender;
 use super::record;
 use crate::check::{self, Step};
@@ -193,6 +194,11 @@ impl Writer {
                 group.replies.push((reply, Err(CommitError::Unavailable(reason.clone()))));
                 continue;
             }
+            if !batch.ops.iter().all(Current::fits) {
+                let reason = "a key or an index term is too long".to_owned();
+                group.replies.push((reply, Err(CommitError::Unavailable(reason))));
+                continue;
+            }
             let result = check::check(&batch, next, &mut |key| match group.pending.get(key) {
                 Some(item) => Ok(item.clone()),
                 None => self.shared.get_now(key),
@@ -235,7 +241,8 @@ impl Writer {
         let first = self.head + 1;
         let count = u32::try_from(last - self.head).map_err(|_| "too many changes in one group")?;
         let time = shared.clock.now_ms();
-        let record = record::encode(&steps, &self.new_templates(&steps), first, count, time);
+        let record = record::encode(&steps, &self.new_templates(&steps), first, count, time)
+            .ok_or("the changes are too large for one record")?;
         self.appender.append(&record, first, time).map_err(|error| format!("the event log: {error}"))?;
         self.head = last;
         let view = shared.view();

@@ -2,7 +2,9 @@
 
 use crate::suite::{Store, bear, brief, cm, create, delete, get, idle, list, names, put, take, watch};
 use kcp_storage::embedded::Clock;
-use kcp_storage::{At, Embedded, Error, Expect, KeyRange, OpenError, Options, Retention, Revision, WatchQuery};
+use kcp_storage::{
+    At, CommitError, Embedded, Error, Expect, KeyRange, OpenError, Options, Retention, Revision, WatchQuery,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -284,4 +286,14 @@ async fn watches_that_resume_after_a_restart_share_what_the_first_one_read() {
     }
     create(&store, &cm("a", "n", "y"), "1").await;
     assert_eq!(engine.statistics().ring_events, 51);
+}
+
+#[tokio::test]
+async fn keys_the_engine_cannot_hold_are_refused() {
+    let (store, _directory) = fresh(small());
+    let key = cm("a", "n", &"x".repeat(100_000));
+    let refused = put(&store, &key, Expect::Any, "1").await;
+    assert!(matches!(refused, Err(CommitError::Unavailable(_))), "{refused:?}");
+    assert_eq!(get(&store, &key).await, None);
+    create(&store, &cm("a", "n", "x"), "goes on").await;
 }
