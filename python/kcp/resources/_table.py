@@ -9,12 +9,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table a server prints; `priority` above 0 shows with `-o wide` only."""
+    """A column of the table a server prints; `priority` above 0 shows with `-o wide` only.
+
+    `describes` is the field of an OpenAPI definition that says what the column shows, for want of `description`.
+    """
 
     name: str
     type: str
     format: str = ""
     description: str = ""
+    describes: str = ""
     priority: int = 0
 
 

@@ -336,18 +336,16 @@ async fn tables_of_built_in_kinds_have_the_cells_of_kubernetes() {
         }
         let headers = exchange["request"]["headers"].as_object().unwrap();
         let answer = ask(&server, "GET", exchange["request"]["path"].as_str().unwrap(), headers, &Value::Null).await;
-        let columns = |body: &Value| -> Vec<Value> {
-            let definitions = body["columnDefinitions"].as_array().cloned().unwrap_or_default();
-            definitions.into_iter().map(|c| json!([c["name"], c["type"], c["format"], c["priority"]])).collect()
-        };
         let cells = |body: &Value| -> Vec<Value> {
             let cells = body["rows"][0]["cells"].as_array().cloned().unwrap_or_default();
             // Ages differ from run to run.
             let is_age = |text: &str| text == "<age>" || text.ends_with(['s', 'd']) && text.len() < 6;
             cells.into_iter().map(|c| if c.as_str().is_some_and(is_age) { json!("<age>") } else { c }).collect()
         };
-        if columns(&answer.body) != columns(&exchange["body"]) || cells(&answer.body) != cells(&exchange["body"]) {
-            wrong.push(format!("{name}: {:?} {:?}", cells(&answer.body), cells(&exchange["body"])));
+        if answer.body["columnDefinitions"] != exchange["body"]["columnDefinitions"]
+            || cells(&answer.body) != cells(&exchange["body"])
+        {
+            wrong.push(format!("{name}: {} {}", answer.body, exchange["body"]));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

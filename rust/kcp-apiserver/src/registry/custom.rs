@@ -72,18 +72,15 @@ fn columns(version: &Version) -> Vec<Column> {
         name: "Name".into(),
         kind: "string".into(),
         format: "name".into(),
-        description: "Name must be unique within a namespace. Is required when creating resources, although some \
-             resources may allow a client to request the generation of an appropriate name automatically. Name is \
-             primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: \
-             https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
-            .into(),
-        priority: 0,
+        describes: "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta.name".into(),
+        ..Column::default()
     };
     let declared = version.columns.iter().map(|column| Column {
         name: column.name.to_string(),
         kind: column.kind.to_string(),
         format: column.format.to_string(),
         description: column.description.to_string(),
+        describes: String::new(),
         priority: column.priority,
     });
     std::iter::once(name).chain(declared).collect()

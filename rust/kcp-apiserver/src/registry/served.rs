@@ -1,11 +1,12 @@
 //! One resource at one version, as verbs, discovery and OpenAPI see it.
 
+use crate::openapi;
 use crate::strategy::Strategy;
 use serde::Deserialize;
 use std::sync::Arc;
 
 /// A table column.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 pub struct Column {
     /// Heading.
     pub name: String,
@@ -15,12 +16,28 @@ pub struct Column {
     /// A hint such as `name`; may be empty.
     #[serde(default)]
     pub format: String,
-    /// What the column shows.
+    /// What the column shows; empty where `describes` says it.
     #[serde(default)]
     pub description: String,
+    /// The field of an OpenAPI definition that the column shows, e.g. `io.k8s.api.core.v1.ConfigMap.data`.
+    #[serde(default)]
+    pub describes: String,
     /// Above 0: shown with `-o wide` only.
     #[serde(default)]
     pub priority: i32,
+}
+
+impl Column {
+    /// What the column shows, in its own words or those of the field it shows.
+    pub fn description(&self) -> &str {
+        let of_field = || {
+            let (definition, field) = self.describes.rsplit_once('.')?;
+            let text = openapi::built_in::definition(definition)?.get("properties")?.get(field)?.get("description")?;
+            // What may be written does not concern a column.
+            text.as_str().map(|text| text.trim_end_matches(" This field is immutable."))
+        };
+        if self.description.is_empty() { of_field().unwrap_or_default() } else { &self.description }
+    }
 }
 
 /// Paths of a scale subresource, each beginning with a dot.

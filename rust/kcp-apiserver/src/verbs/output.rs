@@ -198,7 +198,7 @@ pub fn table(version: MetaVersion, columns: Option<&[Column]>, rows: Vec<Value>,
         .iter()
         .map(|column| {
             json!({"name": column.name, "type": column.kind, "format": column.format,
-                "description": column.description, "priority": column.priority})
+                "description": column.description(), "priority": column.priority})
         })
         .collect();
     json!({"kind": "Table", "apiVersion": version.api_version(), "metadata": metadata, "columnDefinitions": columns,
