@@ -145,3 +145,33 @@ fn index(_server: &ApiServer, _exchange: &Exchange, view: &ClusterView, _parts: 
     let body = serde_json::to_vec_pretty(&json!({"paths": paths})).map_err(Status::internal)?;
     Ok(respond::full(StatusCode::OK, "application/json", body))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(path: &str) -> Vec<String> {
+        path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
+    fn pattern(path: &str) -> Option<&'static str> {
+        ROUTES.iter().find(|route| route.matches(&parts(path))).map(|route| route.pattern)
+    }
+
+    #[test]
+    fn every_route_is_found_by_its_own_pattern() {
+        for route in ROUTES {
+            assert_eq!(pattern(route.pattern), Some(route.pattern));
+        }
+    }
+
+    #[test]
+    fn placeholders_stand_for_one_part_or_for_the_rest() {
+        assert_eq!(pattern("/apis/apps/v1/"), Some("/apis/{group}/{version}"));
+        assert_eq!(pattern("/readyz/poststarthook/x"), Some("/readyz/{check...}"));
+        assert_eq!(pattern("/openapi/v3/apis/a/v1"), Some("/openapi/v3/{path...}"));
+        for nobody in ["/nope", "/version/x", "/openapi", "/metrics/x", "/api/v1/x"] {
+            assert_eq!(pattern(nobody), None, "{nobody}");
+        }
+    }
+}

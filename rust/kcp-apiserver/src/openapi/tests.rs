@@ -10,12 +10,16 @@ use crate::{Body, RequestBody};
 use http::HeaderMap;
 use http::header::{ETAG, IF_NONE_MATCH};
 use http_body_util::{BodyExt, Empty};
-use kcp_storage::Memory;
+use kcp_storage::{Backend, Batch, Expect, Memory, Op};
 
 fn server() -> Arc<ApiServer> {
+    server_over(Arc::new(Memory::default()))
+}
+
+fn server_over(store: Arc<Memory>) -> Arc<ApiServer> {
     let table = include_bytes!("../../../../python/kcp/resources/built_in.json");
     ApiServer::new(Config {
-        store: Arc::new(Memory::default()),
+        store,
         clock: Arc::new(SystemClock),
         built_ins: BuiltIns::parse(table).unwrap(),
         authentication: Authentication::default(),
@@ -33,6 +37,7 @@ async fn get(server: &ApiServer, path: &str, headers: &[(http::HeaderName, &str)
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let body = RequestBody::new(Empty::new().map_err(|never| match never {}));
     let mut exchange = Exchange::new(parts, body, Peer::default());
+    crate::cluster::resolve(server, &mut exchange).unwrap();
     let crate::chain::Next::Answer(response) = crate::paths::serve(server, &mut exchange).await.unwrap() else {
         panic!("{path} is answered")
     };
@@ -132,4 +137,114 @@ async fn only_json_is_offered() {
         let fallback = format!("{protobuf}, application/json");
         assert_eq!(get(&server, path, &[(http::header::ACCEPT, &fallback)]).await.0, StatusCode::OK);
     }
+}
+
+/// A definition as it stands in the store, established.
+fn definition(schema: &Value) -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "gauges.stable.example.com", "uid": "u"},
+        "spec": {
+            "group": "stable.example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "gauges", "singular": "gauge", "kind": "Gauge", "listKind": "GaugeList",
+                "shortNames": ["gg"], "categories": ["all"]},
+            "conversion": {"strategy": "None"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": schema},
+                "subresources": {
+                    "status": {},
+                    "scale": {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.replicas"},
+                },
+            }],
+        },
+        "status": {
+            "acceptedNames": {"plural": "gauges", "singular": "gauge", "kind": "Gauge", "listKind": "GaugeList",
+                "shortNames": ["gg"], "categories": ["all"]},
+            "conditions": [{"type": "NamesAccepted", "status": "True"}, {"type": "Established", "status": "True"}],
+            "storedVersions": ["v1"],
+        },
+    })
+}
+
+async fn store(memory: &Memory, cluster: &str, definition: &Value) {
+    let key = Key::new(DEFINITIONS, cluster, "", "gauges.stable.example.com");
+    let op = Op::put(key, Expect::Any, kcp_storage::Value::new(codec::encode(definition, 0)));
+    memory.commit(Batch { ops: vec![op], guards: Vec::new() }).await.unwrap();
+}
+
+fn recorded(name: &str) -> Value {
+    let path =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/conformance/recorded-http/discovery-custom-resource.json");
+    let all: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    all["exchanges"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap()["body"].clone()
+}
+
+#[tokio::test]
+async fn custom_resources_are_published_as_a_real_server_does() {
+    let real = recorded("openapi-v3");
+    let name = "com.example.stable.v1.Gauge";
+    let mut schema = real["components"]["schemas"][name].clone();
+    // What publishing adds.
+    schema.as_object_mut().unwrap().remove("x-kubernetes-group-version-kind");
+    for key in ["apiVersion", "kind", "metadata"] {
+        schema["properties"].as_object_mut().unwrap().remove(key);
+    }
+    let memory = Arc::new(Memory::default());
+    store(&memory, "a", &definition(&schema)).await;
+    let server = server_over(memory);
+    let ours = document(&server, "/clusters/a/openapi/v3/apis/stable.example.com/v1").await;
+    for name in [name.to_owned(), format!("{name}List")] {
+        assert_eq!(ours["components"]["schemas"][&name], real["components"]["schemas"][&name]);
+    }
+    for (path, item) in real["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap().iter().filter(|(method, _)| *method != "parameters") {
+            let mine = &ours["paths"][path][method];
+            for key in ["operationId", "tags", "x-kubernetes-action", "x-kubernetes-group-version-kind"] {
+                assert_eq!(mine[key], operation[key], "{path} {method}");
+            }
+            if method == "patch" {
+                assert_eq!(mine["requestBody"], operation["requestBody"], "{path}");
+            }
+        }
+    }
+    assert_eq!(document(&server, "/clusters/a/apis/stable.example.com/v1").await, recorded("resources"));
+    assert_eq!(document(&server, "/clusters/a/apis/stable.example.com").await, recorded("group"));
+}
+
+#[tokio::test]
+async fn documents_follow_the_definitions_of_their_logical_cluster() {
+    let schema = |field: &str| {
+        let properties = Value::Object([(field.to_owned(), json!({"type": "string"}))].into_iter().collect());
+        json!({"type": "object", "properties": {"spec": {"type": "object", "properties": properties}}})
+    };
+    let memory = Arc::new(Memory::default());
+    store(&memory, "a", &definition(&schema("colour"))).await;
+    store(&memory, "b", &definition(&schema("size"))).await;
+    let server = server_over(Arc::clone(&memory));
+    let part = "apis/stable.example.com/v1";
+    let url = async |cluster: &str| {
+        let index = document(&server, &format!("/clusters/{cluster}/openapi/v3")).await;
+        index["paths"].get(part).map(|entry| entry["serverRelativeURL"].as_str().unwrap().to_owned())
+    };
+    let fields = async |url: &str| {
+        let document = document(&server, url).await;
+        let spec = &document["components"]["schemas"]["com.example.stable.v1.Gauge"]["properties"]["spec"];
+        spec["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    let (a, b) = (url("a").await.unwrap(), url("b").await.unwrap());
+    assert_eq!((fields(&a).await, fields(&b).await), (vec!["colour".to_owned()], vec!["size".to_owned()]));
+    assert_eq!(url("c").await, None);
+    let whole = document(&server, "/clusters/c/openapi/v2").await;
+    assert!(whole["definitions"].get("com.example.stable.v1.Gauge").is_none());
+    // A changed definition is another document under another hash, at once.
+    store(&memory, "a", &definition(&schema("size"))).await;
+    let changed = url("a").await.unwrap();
+    assert_ne!(a, changed);
+    assert_eq!(changed.split('?').nth(1), b.split('?').nth(1));
+    assert_eq!(fields(&changed).await, ["size"]);
+    let whole = document(&server, "/clusters/a/openapi/v2").await;
+    assert!(whole["definitions"].get("com.example.stable.v1.Gauge").is_some());
 }

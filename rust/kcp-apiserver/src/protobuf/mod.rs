@@ -133,7 +133,7 @@ fn decode_message(bytes: &[u8], fields: &[Field], depth: usize) -> Result<Map<St
                 let value = decode_value(wire, field, depth)?;
                 // A time that is not set is written as a message without fields.
                 let unset = value.is_null() && matches!(field.kind, Type::Time | Type::MicroTime | Type::Raw);
-                if !unset && !(field.omits_zero && is_zero(&value)) {
+                if !(unset || field.omits_zero && is_zero(&value)) {
                     object.insert(field.name.into(), value);
                 }
             }
