@@ -58,9 +58,57 @@ pub(crate) fn range_failure(prefix: &str, kind: Kind, format: Option<&str>, path
     })
 }
 
+/// How a number stands to a bound or factor.
+#[derive(PartialEq)]
+enum Verdict {
+    Fits,
+    Fails,
+    /// The factor is not positive.
+    NoFactor,
+}
+
+fn judge(value: Numeric, native: bool, bound: f64, rule: &Rule) -> Verdict {
+    let as_int = match value {
+        Numeric::Int(int) if native => Some((int, bound as i64)),
+        _ => None,
+    };
+    let fits = match (rule, as_int) {
+        (Rule::MultipleOf(_), Some((_, factor))) if factor <= 0 => return Verdict::NoFactor,
+        (Rule::MultipleOf(_), None) if bound <= 0.0 => return Verdict::NoFactor,
+        (Rule::MultipleOf(_), Some((int, factor))) => int % factor == 0,
+        (Rule::MultipleOf(_), None) if bound < 1.0 => is_json_integer(1.0 / bound * value.float()),
+        (Rule::MultipleOf(_), None) => is_json_integer(value.float() / bound),
+        (Rule::Minimum { exclusive: true, .. }, Some((int, bound))) => int > bound,
+        (Rule::Minimum { .. }, Some((int, bound))) => int >= bound,
+        (Rule::Minimum { exclusive: true, .. }, None) => value.float() > bound,
+        (Rule::Minimum { .. }, None) => value.float() >= bound,
+        (Rule::Maximum { exclusive: true, .. }, Some((int, bound))) => int < bound,
+        (Rule::Maximum { .. }, Some((int, bound))) => int <= bound,
+        (Rule::Maximum { exclusive: true, .. }, None) => value.float() < bound,
+        (Rule::Maximum { .. }, None) => value.float() <= bound,
+        _ => true,
+    };
+    if fits { Verdict::Fits } else { Verdict::Fails }
+}
+
+fn bound_of(rule: &Rule) -> Option<(f64, &'static str)> {
+    match rule {
+        Rule::MultipleOf(factor) => Some((*factor, "MultipleOf")),
+        Rule::Minimum { bound, .. } => Some((*bound, "Minimum boundary")),
+        Rule::Maximum { bound, .. } => Some((*bound, "Maximum boundary")),
+        _ => None,
+    }
+}
+
+/// Whether a number satisfies a rule for numbers.
+pub(crate) fn number_accepts(value: Numeric, kind: Kind, format: Option<&str>, rule: &Rule) -> bool {
+    bound_of(rule).is_none_or(|(bound, _)| {
+        in_range(Numeric::Float(bound), kind, format) && judge(value, true, bound, rule) == Verdict::Fits
+    })
+}
+
 /// Bounds and multiples. A bound outside the range of the type is an error of its own, and then compared as a float.
 pub(crate) fn number_rule(
-    value: Numeric,
     number: &Number,
     kind: Kind,
     format: Option<&str>,
@@ -68,63 +116,33 @@ pub(crate) fn number_rule(
     path: &str,
     failures: &mut Vec<Failure>,
 ) {
-    let (bound, what) = match rule {
-        Rule::MultipleOf(factor) => (*factor, "MultipleOf"),
-        Rule::Minimum { bound, .. } => (*bound, "Minimum boundary"),
-        Rule::Maximum { bound, .. } => (*bound, "Maximum boundary"),
-        _ => return,
-    };
+    let Some((bound, what)) = bound_of(rule) else { return };
+    let value = Numeric::of(number);
     let native = in_range(Numeric::Float(bound), kind, format);
     if !native {
         failures.push(range_failure(what, kind, format, path));
     }
-    let as_int = match value {
-        Numeric::Int(int) if native => Some((int, bound as i64)),
-        _ => None,
-    };
-    let shown = match as_int {
-        Some((_, bound)) => bound.to_string(),
-        None => float(bound),
-    };
-    let (wrong, text) = match rule {
-        Rule::MultipleOf(_) => {
-            let positive = as_int.map_or(bound > 0.0, |(_, factor)| factor > 0);
-            if !positive {
-                let message = format!("factor MultipleOf declared for {path} must be positive: {}", float(bound));
-                failures.push(Failure::Field(path.to_owned(), What::Invalid(json_float(bound)), message));
-                return;
-            }
-            let multiple = match as_int {
-                Some((int, factor)) => int % factor == 0,
-                None if bound < 1.0 => is_json_integer(1.0 / bound * value.float()),
-                None => is_json_integer(value.float() / bound),
-            };
-            (!multiple, "should be a multiple of")
+    let (message, printed) = match judge(value, native, bound, rule) {
+        Verdict::Fits => return,
+        Verdict::NoFactor => {
+            (format!("factor MultipleOf declared for {path} must be positive: {}", float(bound)), json_float(bound))
         }
-        Rule::Minimum { exclusive, .. } => {
-            let low = match as_int {
-                Some((int, bound)) if *exclusive => int <= bound,
-                Some((int, bound)) => int < bound,
-                None if *exclusive => value.float() <= bound,
-                None => value.float() < bound,
+        Verdict::Fails => {
+            let words = match rule {
+                Rule::Minimum { exclusive: true, .. } => "should be greater than",
+                Rule::Minimum { .. } => "should be greater than or equal to",
+                Rule::Maximum { exclusive: true, .. } => "should be less than",
+                Rule::Maximum { .. } => "should be less than or equal to",
+                _ => "should be a multiple of",
             };
-            (low, if *exclusive { "should be greater than" } else { "should be greater than or equal to" })
-        }
-        Rule::Maximum { exclusive, .. } => {
-            let high = match as_int {
-                Some((int, bound)) if *exclusive => int >= bound,
-                Some((int, bound)) => int > bound,
-                None if *exclusive => value.float() >= bound,
-                None => value.float() > bound,
+            let shown = match value {
+                Numeric::Int(_) if native => (bound as i64).to_string(),
+                _ => float(bound),
             };
-            (high, if *exclusive { "should be less than" } else { "should be less than or equal to" })
+            (format!("{path} in body {words} {shown}"), Value::Number(number.clone()))
         }
-        _ => return,
     };
-    if wrong {
-        let message = format!("{path} in body {text} {shown}");
-        failures.push(Failure::Field(path.to_owned(), What::Invalid(Value::Number(number.clone())), message));
-    }
+    failures.push(Failure::Field(path.to_owned(), What::Invalid(printed), message));
 }
 
 fn json_float(float: f64) -> Value {

@@ -4,7 +4,7 @@
 //! only when the first said no.
 
 use crate::fault::{self, Faults};
-use crate::numbers::{Numeric, in_range, is_json_integer, number_rule, range_failure, same};
+use crate::numbers::{Numeric, in_range, is_json_integer, number_accepts, number_rule, range_failure, same};
 use crate::pattern::Pattern;
 use crate::ratchet::Old;
 use crate::structural::{Additional, Kind, LISTS, NULLABLE, Node, Rule, Structural};
@@ -275,16 +275,17 @@ impl<'s> Checker<'s> {
                 self.pattern(*index).1.is_some_and(|pattern| self.matches(pattern, text))
             }
             (Rule::MultipleOf(_) | Rule::Minimum { .. } | Rule::Maximum { .. }, Value::Number(number)) => {
-                let mut failures = Vec::new();
-                number_rule(Numeric::of(number), number, node.kind, format_name(self, node), rule, "", &mut failures);
-                failures.is_empty()
+                number_accepts(Numeric::of(number), node.kind, format_name(self, node), rule)
             }
             (Rule::MinItems(min), Value::Array(items)) => items.len() as i64 >= *min,
             (Rule::MaxItems(max), Value::Array(items)) => items.len() as i64 <= *max,
             (Rule::UniqueItems, Value::Array(items)) => all_unique(items),
             (Rule::MinProperties(min), Value::Object(map)) => map.len() as i64 >= *min,
             (Rule::MaxProperties(max), Value::Object(map)) => map.len() as i64 <= *max,
-            (Rule::Required(names), Value::Object(map)) => names.iter().all(|name| map.contains_key(self.name(*name))),
+            (Rule::Required(names), Value::Object(map)) => {
+                self.spend(names.len());
+                names.iter().all(|name| map.contains_key(self.name(*name)))
+            }
             _ => true,
         }
     }
@@ -469,7 +470,7 @@ impl<'s> Checker<'s> {
         }
         let mut failures = Vec::new();
         for rule in self.rules(node) {
-            number_rule(value, number, node.kind, format, rule, path, &mut failures);
+            number_rule(number, node.kind, format, rule, path, &mut failures);
         }
         for failure in failures {
             out.add(failure);
