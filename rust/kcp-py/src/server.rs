@@ -13,14 +13,14 @@ use kcp_apiserver::mounts::Bridge;
 use kcp_apiserver::registry::BuiltIns;
 use kcp_apiserver::{ApiServer, Config, UserInfo};
 use kcp_listener::{Limits, Listener, Settings, Tls};
-use kcp_storage::memory::Memory;
-use kcp_storage::{Backend, Observer};
+use kcp_storage::{Backend, Embedded, Memory, Observer, Options};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyBrokenPipeError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -98,7 +98,7 @@ impl Server {
             Socket::None | Socket::Listening(_) => (None, None),
         };
         let runtime = runtime(workers)?;
-        let backend = py.detach(|| open_store(&runtime, store.as_deref(), fsync)).map_err(StoreError::new_err)?;
+        let backend = py.detach(|| open_store(store.as_deref(), fsync)).map_err(StoreError::new_err)?;
         let join = Join::new()?;
         let application = Application::new(Arc::clone(&join));
         let work = WorkWatch::new(Arc::clone(&join));
@@ -321,11 +321,14 @@ fn runtime(workers: usize) -> PyResult<Runtime> {
     Ok(builder.worker_threads(workers).thread_name("kcp-core").enable_all().build()?)
 }
 
-fn open_store(_runtime: &Runtime, store: Option<&str>, _fsync: bool) -> Result<Arc<dyn Backend>, String> {
-    match store {
-        None => Ok(Arc::new(Memory::default())),
-        Some(_) => Ok(Arc::new(Memory::default())),
-    }
+fn open_store(store: Option<&str>, fsync: bool) -> Result<Arc<dyn Backend>, String> {
+    Ok(match store {
+        None => Arc::new(Memory::default()),
+        Some(directory) => {
+            let options = Options { no_fsync: !fsync, ..Options::default() };
+            Arc::new(Embedded::open(Path::new(directory), options).map_err(|error| error.to_string())?)
+        }
+    })
 }
 
 fn authentication(_tokens: Vec<(String, User)>, _service_account_key: &str) -> PyResult<Authentication> {
