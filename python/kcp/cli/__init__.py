@@ -24,7 +24,12 @@ COMMANDS = (
 
 def usage() -> str:
     """Return what `kcp --help` prints."""
-    lines = ["kcp serves Kubernetes APIs in isolated logical clusters.", "", "Usage: kcp COMMAND [OPTION...]", ""]
+    lines = [
+        "kcp serves Kubernetes APIs in isolated logical clusters.",
+        "",
+        "Usage: kcp COMMAND [OPTION...]",
+        "",
+    ]
     lines += ["Commands:", *(f"  {name:<10} {about}" for name, _, about in COMMANDS)]
     return "\n".join([*lines, "", "`kcp COMMAND --help` tells the options of a command."])
 

@@ -6,5 +6,6 @@ stays out: decisions; whoever calls makes them.
 
 from kcp.client.in_process import Client
 from kcp.client.status import StatusError
+from kcp.core import Answer, Headers, Key, User
 
-__all__ = ["Client", "StatusError"]
+__all__ = ["Answer", "Client", "Headers", "Key", "StatusError", "User"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kcp.client import Client, StatusError
 
 if TYPE_CHECKING:
-    from kcp.core import Key
+    from kcp.client import Key
 
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 PAGE = 500

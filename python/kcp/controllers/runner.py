@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import trio
 
-from kcp.client import Client, StatusError
-from kcp.core import User
+from kcp.client import Client, StatusError, User
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from kcp.client import Key
     from kcp.client.in_process import Caller
-    from kcp.core import Key
 
 logger = logging.getLogger(__name__)
 

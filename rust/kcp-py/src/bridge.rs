@@ -122,7 +122,10 @@ impl Application {
     /// Ends the answer. A request that was not answered at all gets 500, a body under way breaks off, when `broken`.
     pub fn finish(&self, id: u64, broken: bool) {
         if let Some(bridged) = self.find(id) {
-            bridged.finished.store(true, Ordering::SeqCst);
+            if bridged.finished.swap(true, Ordering::SeqCst) {
+                // Its last pieces may still be under way, whole.
+                return;
+            }
             bridged.reply.lock().take();
             bridged.outflow.end(broken);
         }

@@ -7,7 +7,7 @@ use crate::events::{Answered, to_python};
 use crate::join::{Event, Join, Read, WriteError};
 use crate::work::WorkWatch;
 use bytes::Bytes;
-use kcp_apiserver::authn::Authentication;
+use kcp_apiserver::authn::{self, Authentication, StaticToken};
 use kcp_apiserver::clock::SystemClock;
 use kcp_apiserver::mounts::Bridge;
 use kcp_apiserver::registry::BuiltIns;
@@ -62,7 +62,7 @@ impl Server {
     #[new]
     #[pyo3(signature = (
         *, resources, store, fsync, listen, certificate, key, client_ca, external_host, root_ca,
-        service_account_key, tokens, bridge, workers
+        service_account_key, tokens, token_file, bridge, workers
     ))]
     #[allow(clippy::too_many_arguments)] // keyword-only in Python, where it is called
     fn new(
@@ -76,8 +76,9 @@ impl Server {
         client_ca: Option<&[u8]>,
         external_host: Option<String>,
         root_ca: &str,
-        service_account_key: &str,
+        service_account_key: Option<String>,
         tokens: Vec<(String, User)>,
+        token_file: Option<&str>,
         bridge: bool,
         workers: usize,
     ) -> PyResult<Self> {
@@ -108,7 +109,7 @@ impl Server {
             store: backend,
             clock: Arc::new(SystemClock),
             built_ins,
-            authentication: authentication(tokens, service_account_key)?,
+            authentication: authentication(tokens, token_file, service_account_key)?,
             bridge: bridge.then(|| Arc::new(ApplicationBridge(Arc::clone(&application))) as Arc<dyn Bridge>),
             external_address: host_port(&host, address.as_ref().map_or(0, |(_, port)| *port)),
             root_ca: root_ca.to_owned(),
@@ -131,7 +132,10 @@ impl Server {
 
     #[getter]
     fn listening_descriptor(&self) -> Option<i32> {
-        self.descriptor
+        // After a drain the number may be another file's. Asked in a forked child, where a lock can be held for ever.
+        let running = self.running.try_lock()?;
+        let open = running.as_ref().is_some_and(|running| !matches!(running.socket, Socket::None));
+        self.descriptor.filter(|_| open)
     }
 
     fn fileno(&self) -> i32 {
@@ -331,8 +335,23 @@ fn open_store(store: Option<&str>, fsync: bool) -> Result<Arc<dyn Backend>, Stri
     })
 }
 
-fn authentication(_tokens: Vec<(String, User)>, _service_account_key: &str) -> PyResult<Authentication> {
-    Ok(Authentication::default())
+fn authentication(
+    tokens: Vec<(String, User)>,
+    token_file: Option<&str>,
+    service_account_key: Option<String>,
+) -> PyResult<Authentication> {
+    // The file's tokens first: of two users with one token the later wins, and that has to be ours.
+    let mut known = match token_file {
+        Some(text) => authn::parse_token_file(text).map_err(|error| PyValueError::new_err(error.to_string()))?,
+        None => Vec::new(),
+    };
+    known.extend(tokens.into_iter().map(|(token, (name, uid, groups))| StaticToken {
+        hash: authn::hash_token(&token),
+        user: UserInfo { name, uid, groups, ..UserInfo::default() },
+    }));
+    let settings =
+        authn::Settings { tokens: known, signing_key: service_account_key, anonymous: true, ..Default::default() };
+    Authentication::new(settings).map_err(|error| PyValueError::new_err(format!("the service account key: {error}")))
 }
 
 fn bind(host: &str, port: u16) -> PyResult<TcpListener> {

@@ -1,0 +1,269 @@
+"""The Rust core. `kcp.core` is its one door; nothing else imports it.
+
+Every call returns at once, or leaves the interpreter to others while it waits (said where it does). Rust threads never
+run Python: what they have to say is queued, and one event loop per server drains the queue.
+
+Headers are lists of (name, value) pairs of bytes, names in lower case. A user is (name, uid, groups). Times are
+seconds. Ids are numbers that no other request or call of the same server has.
+"""
+
+from typing import Final, TypeAlias, final
+
+__all__ = [
+    "Answered",
+    "Gone",
+    "Keys",
+    "Readable",
+    "Request",
+    "Server",
+    "StoreError",
+    "Work",
+    "Writable",
+    "certificate_covers",
+    "log_to_stderr",
+    "make_authority",
+    "make_key",
+    "make_serving_certificate",
+]
+
+_Headers: TypeAlias = list[tuple[bytes, bytes]]
+_User: TypeAlias = tuple[str, str, list[str]]
+_Event: TypeAlias = Request | Readable | Writable | Gone | Answered | Keys | Work
+
+class StoreError(Exception):
+    """The store cannot be opened: in use, unreadable, corrupt, of another version. One line; nothing was changed."""
+
+@final
+class Request:
+    """A request for the application. Answer it with `reply`, and after a streamed body with `finish`."""
+
+    id: Final[int]
+    method: Final[str]
+    path: Final[str]
+    """Percent-encoded, without the logical cluster's prefix."""
+    query: Final[str]
+    http_version: Final[str]
+    headers: Final[_Headers]
+    cluster: Final[str]
+    """The logical cluster; empty for none, `*` for all."""
+    user: Final[str]
+    groups: Final[list[str]]
+    client: Final[tuple[str, int] | None]
+    body: Final[bytes | None]
+    """The whole body, or None when it is to be read with `read_body`."""
+
+@final
+class Readable:
+    """`read_body` or `read_answer` of this id, which had returned None, has more or has ended."""
+
+    id: Final[int]
+
+@final
+class Writable:
+    """`write_body` of this id, which had returned False, takes more."""
+
+    id: Final[int]
+
+@final
+class Gone:
+    """The client of this bridged request has gone before it was answered completely."""
+
+    id: Final[int]
+
+@final
+class Answered:
+    """A call was answered. `body` is None when it is to be read with `read_answer` and given up with `forget_call`."""
+
+    id: Final[int]
+    status: Final[int]
+    headers: Final[_Headers]
+    body: Final[bytes | None]
+
+@final
+class Keys:
+    """The answer to `take_work`: (resource, logical cluster, namespace, name) each; `error` where there is none."""
+
+    id: Final[int]
+    keys: Final[list[tuple[str, str, str, str]]]
+    error: Final[str | None]
+
+@final
+class Work:
+    """A kind of unfinished work has new keys. Told once until the next `take_work` of that kind."""
+
+    kind: Final[str]
+
+@final
+class Server:
+    """A store with an API server, and a listener if there is an address to listen on. Several live in one process."""
+
+    def __new__(
+        cls,
+        *,
+        resources: bytes,
+        store: str | None,
+        fsync: bool,
+        listen: tuple[str, int] | None,
+        certificate: bytes,
+        key: bytes,
+        client_ca: bytes | None,
+        external_host: str | None,
+        root_ca: str,
+        service_account_key: str | None,
+        tokens: list[tuple[str, _User]],
+        token_file: str | None,
+        bridge: bool,
+        workers: int,
+    ) -> Server:
+        """Bind the address and open the store; clients wait in the socket's backlog until `listen`.
+
+        Args:
+            resources: the table of built-in resources (JSON).
+            store: directory, made when it is missing; None keeps everything in memory.
+            fsync: acknowledge a write only when it is on disk.
+            listen: IP address and port, 0 picks one; None opens no socket.
+            certificate: PEM of the serving chain, leaf first.
+            key: PEM of its key.
+            client_ca: PEM of the authorities whose client certificates are believed; None asks for none.
+            external_host: under which clients reach the server; None: the address listened on.
+            root_ca: PEM that clients are to trust, published in every namespace.
+            service_account_key: PEM (PKCS #8, ECDSA P-256) that signs service accounts' tokens; None: there are none.
+            tokens: static bearer tokens and whom each stands for; only digests are kept.
+            token_file: the content of a token file (CSV).
+            bridge: whether requests for the application become `Request` events.
+            workers: threads of the runtime; 0 chooses by the number of cores.
+
+        Raises:
+            OSError: the address is taken or is not this machine's.
+            StoreError: the store cannot be opened.
+            ValueError: a certificate, key, table or token file cannot be used.
+        """
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """IP address and port listened on."""
+
+    @property
+    def listening_descriptor(self) -> int | None:
+        """The listening socket's file descriptor, for a forked child to close."""
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when there are events after an empty `drain_events`."""
+
+    def listen(self) -> None:
+        """Begin to serve connections. Without an address nothing happens."""
+
+    def drain_events(self, limit: int = 256) -> list[_Event]:
+        """Take events, at most `limit`. After an empty list wait until `fileno` is readable."""
+
+    def call(self, method: str, target: str, headers: _Headers, body: bytes, user: _User | None) -> int:
+        """Begin a request from within the process and return its id; `Answered` brings the answer.
+
+        Args:
+            method: as in HTTP.
+            target: path and query.
+            headers: of the request.
+            body: whole.
+            user: who asks, without proof; None: whoever the headers' credential proves.
+
+        Raises:
+            ValueError: not a valid request.
+            RuntimeError: the server is closed.
+        """
+
+    def call_blocking(
+        self, method: str, target: str, headers: _Headers, body: bytes, user: _User | None
+    ) -> Answered:
+        """As `call`, but wait for the answer and all of its body (leaves the interpreter; not for watches).
+
+        Raises:
+            BrokenPipeError: the body broke off.
+        """
+
+    def read_answer(self, id: int) -> bytes | None:
+        """Read on in an answer's body; empty at its end, None when there is nothing yet (`Readable` will tell).
+
+        Raises:
+            BrokenPipeError: the body broke off, or the call was forgotten.
+        """
+
+    def forget_call(self, id: int) -> None:
+        """End a call, answered or not. Has to follow every `Answered` without a body."""
+
+    def read_body(self, id: int) -> bytes | None:
+        """Read on in a bridged request's body; as `read_answer`.
+
+        Raises:
+            BrokenPipeError: the client has gone.
+        """
+
+    def reply(self, id: int, status: int, headers: _Headers, first: bytes, more: bool) -> bool:
+        """Send the head of an answer with its first piece; `more` tells whether others follow.
+
+        Returns:
+            False when nobody waits for it: the client has gone, or it was answered before.
+
+        Raises:
+            ValueError: the status or a header is not valid HTTP.
+        """
+
+    def write_body(self, id: int, data: bytes) -> bool:
+        """Send another piece; False when it was not taken (`Writable` will tell when to send it again).
+
+        Raises:
+            BrokenPipeError: the client has gone.
+        """
+
+    def finish(self, id: int, *, broken: bool = False) -> None:
+        """End an answer. `broken`: it is incomplete; one without a head becomes a 500."""
+
+    def want_work(self, kind: str) -> None:
+        """From now on `Work` tells of new keys of a kind."""
+
+    def take_work(self, kind: str, limit: int) -> int:
+        """Ask for the keys of a kind of unfinished work; `Keys` brings them. They stay until the work is done."""
+
+    def statistics(self) -> dict[str, int]:
+        """Count events_waiting, requests_bridged, calls and connections."""
+
+    def drain(self, seconds: float) -> int:
+        """Stop accepting, end watches, wait for requests, at most so long (leaves the interpreter).
+
+        Returns:
+            the number of connections that were cut because the time was over.
+        """
+
+    def close(self) -> None:
+        """Close the store and end the runtime (leaves the interpreter). A second call does nothing."""
+
+    def forget_after_fork(self) -> None:
+        """In a forked child: forget the runtime, whose threads the child does not have."""
+
+def certificate_covers(certificate: bytes, names: list[str]) -> bool:
+    """Tell whether a PEM certificate holds for all of `names` and for at least half of its time more."""
+
+def make_authority(common_name: str) -> tuple[str, str]:
+    """Make a certificate authority (ECDSA P-256, ten years) and return PEM of its certificate and its key."""
+
+def make_key() -> str:
+    """Make a private key, ECDSA P-256, as PKCS #8 PEM."""
+
+def make_serving_certificate(common_name: str, authority_key: str, names: list[str]) -> tuple[str, str]:
+    """Make a serving certificate (ECDSA P-256, two years) and return PEM of it and of its key.
+
+    Args:
+        common_name: the authority's, as given to `make_authority`.
+        authority_key: PEM of the authority's key.
+        names: DNS names and IP addresses it holds for.
+
+    Raises:
+        ValueError: the key or a name cannot be used.
+    """
+
+def log_to_stderr(format: str, verbosity: int) -> None:
+    """Send the core's log lines to stderr as `text` or `json`; once per process.
+
+    Raises:
+        ValueError: no such format.
+        RuntimeError: called before.
+    """

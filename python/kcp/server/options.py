@@ -1,0 +1,233 @@
+"""The options of `kcp start`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFAULT_PORT = 6443
+
+# Options of upstream that this release does not have; each ends in `*` when it stands for a family.
+LATER = (
+    "--api-audiences",
+    "--audit-*",
+    "--authentication-admin-token-path",
+    "--authentication-config",
+    "--authentication-token-webhook-*",
+    "--authorization-*",
+    "--batteries-included",
+    "--cache-kubeconfig",
+    "--concurrent-serviceaccount-token-syncs",
+    "--conversion-cel-transformation-timeout",
+    "--cors-allowed-origins",
+    "--embedded-etcd-*",
+    "--enable-bootstrap-token-auth",
+    "--enable-home-workspaces",
+    "--enable-leader-election",
+    "--encryption-provider-config",
+    "--etcd-*",
+    "--event-ttl",
+    "--external-logical-cluster-admin-kubeconfig",
+    "--feature-gates",
+    "--home-workspaces-*",
+    "--kubeconfig-path",
+    "--leader-election-*",
+    "--logical-cluster-*",
+    "--miniproxy-mapping-file",
+    "--mount-proxy-*",
+    "--oidc-*",
+    "--profiler-address",
+    "--profiling",
+    "--requestheader-*",
+    "--root-ca-file",
+    "--root-identities-file",
+    "--root-shard-kubeconfig-file",
+    "--run-virtual-workspaces",
+    "--service-account-*",
+    "--shard-*",
+    "--tls-sni-cert-key",
+    "--tracing-config-file",
+    "--watch-cache",
+)
+
+
+class UsageError(Exception):
+    """The command line is wrong: one line, exit status 2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of `kcp start`, checked."""
+
+    root_directory: Path
+    bind_address: str
+    secure_port: int
+    tls_cert_file: Path | None
+    tls_private_key_file: Path | None
+    client_ca_file: Path | None
+    token_auth_file: Path | None
+    fsync: bool
+    verbosity: int
+    logging_format: str
+    listener: str
+    run_controllers: bool
+    controllers: tuple[str, ...]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in {"true", "1", "t"}:
+        return True
+    if text.lower() in {"false", "0", "f"}:
+        return False
+    raise argparse.ArgumentTypeError(f'"{text}" is neither true nor false')
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a port (0 to 65535)')
+    return int(text)
+
+
+def _address(text: str) -> str:
+    import ipaddress
+
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'"{text}" is not an IP address') from None
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `kcp start`."""
+    result = _Parser(
+        prog="kcp start",
+        description="Start an API server that keeps any number of logical clusters.",
+        allow_abbrev=False,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=34, width=100),
+    )
+    files = result.add_argument_group("files")
+    files.add_argument(
+        "--root-directory",
+        type=Path,
+        default=Path(".kcp"),
+        metavar="DIR",
+        help="where everything is kept: the store, certificates, admin.kubeconfig (default .kcp)",
+    )
+    files.add_argument(
+        "--unsafe-no-fsync",
+        type=_boolean,
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="BOOL",
+        help="acknowledge writes before they are on disk; for servers that are thrown away",
+    )
+    serving = result.add_argument_group("serving")
+    serving.add_argument(
+        "--bind-address",
+        type=_address,
+        default="127.0.0.1",
+        metavar="IP",
+        help="address to listen on; 0.0.0.0 or :: for all (default 127.0.0.1)",
+    )
+    serving.add_argument(
+        "--secure-port", type=_port, default=DEFAULT_PORT, metavar="PORT", help="0 picks one (default 6443)"
+    )
+    serving.add_argument(
+        "--tls-cert-file",
+        type=Path,
+        metavar="FILE",
+        help="serving certificate, PEM, with its chain; without it kcp makes one from its own authority",
+    )
+    serving.add_argument("--tls-private-key-file", type=Path, metavar="FILE", help="its key, PEM")
+    serving.add_argument(
+        "--listener",
+        choices=("native", "hypercorn"),
+        default="native",
+        help="hypercorn serves the same through Python, for comparison and debugging (default native)",
+    )
+    who = result.add_argument_group("authentication")
+    who.add_argument(
+        "--client-ca-file",
+        type=Path,
+        metavar="FILE",
+        help="believe client certificates of these authorities (PEM)",
+    )
+    who.add_argument(
+        "--token-auth-file",
+        type=Path,
+        metavar="FILE",
+        help='static tokens, CSV: token,name,uid,"group1,group2"',
+    )
+    controllers = result.add_argument_group("controllers")
+    controllers.add_argument(
+        "--run-controllers",
+        type=_boolean,
+        nargs="?",
+        const=True,
+        default=True,
+        metavar="BOOL",
+        help="run controllers in this process (default true)",
+    )
+    controllers.add_argument(
+        "--controllers",
+        default="*",
+        metavar="NAMES",
+        help="which ones, with commas: '*' all, 'foo' that one, '-foo' not that one (default '*')",
+    )
+    log = result.add_argument_group("logging")
+    log.add_argument("-v", "--v", type=int, default=0, metavar="LEVEL", help="higher tells more (default 0)")
+    log.add_argument("--logging-format", choices=("text", "json"), default="text", help="(default text)")
+    return result
+
+
+def _refuse_later(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        for later in LATER:
+            if flag == later or (later.endswith("*") and flag.startswith(later[:-1])):
+                raise UsageError(f"this release of kcp has no {flag}; `kcp start --help` lists what it has")
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Read the options.
+
+    Raises:
+        UsageError: they are wrong, or of a later release.
+        SystemExit: help was asked for and printed.
+    """
+    if list(arguments) == ["options"]:
+        parser().print_help(sys.stdout)
+        raise SystemExit(0)
+    _refuse_later(arguments)
+    found = parser().parse_args(arguments)
+    if (found.tls_cert_file is None) != (found.tls_private_key_file is None):
+        raise UsageError("--tls-cert-file and --tls-private-key-file go together")
+    if not 0 <= found.v <= 10:
+        raise UsageError(f"argument -v: {found.v} is not between 0 and 10")
+    return Options(
+        root_directory=found.root_directory,
+        bind_address=found.bind_address,
+        secure_port=found.secure_port,
+        tls_cert_file=found.tls_cert_file,
+        tls_private_key_file=found.tls_private_key_file,
+        client_ca_file=found.client_ca_file,
+        token_auth_file=found.token_auth_file,
+        fsync=not found.unsafe_no_fsync,
+        verbosity=found.v,
+        logging_format=found.logging_format,
+        listener=found.listener,
+        run_controllers=found.run_controllers,
+        controllers=tuple(name.strip() for name in found.controllers.split(",") if name.strip()),
+    )

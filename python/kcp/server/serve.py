@@ -1,0 +1,54 @@
+"""The one `trio.run` of a server process: nurseries nest in the order in which they end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import trio
+
+from kcp.controllers import choose, runner
+from kcp.server.lazy import LazyApp
+from kcp.server.run import DRAIN_SECONDS
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from kcp.core import Server
+    from kcp.server.files import Serving
+
+
+
+async def serve(
+    server: Server,
+    serving: Serving,
+    url: str,
+    kubeconfig: Path,
+    controllers: Sequence[str],
+    listening: socket.socket | None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then end in order. `listening` is Hypercorn's socket, if it is to serve."""
+    app = LazyApp(lambda: url)
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as joining:
+            await joining.start(server.run, app.answer)
+            async with trio.open_nursery() as working:
+                for controller in choose(controllers):
+                    working.start_soon(runner.run, controller, server, server)
+                if listening is not None:
+                    from kcp.server.hypercorn import serve_hypercorn
+
+                    await working.start(serve_hypercorn, server, app, serving, listening)
+                print(f"kcp is ready: {url}  (KUBECONFIG={kubeconfig} kubectl get ns)", flush=True)
+                await anext(aiter(signals))
+                for number in (signal.SIGTERM, signal.SIGINT):  # who asks twice does not want to wait
+                    signal.signal(number, signal.SIG_DFL)
+                working.cancel_scope.cancel()
+            cut = await server.drain(DRAIN_SECONDS)
+            if cut:
+                print(f"warning: {cut} connections were still at work and were cut", file=sys.stderr)
+            await app.close()
+            joining.cancel_scope.cancel()
