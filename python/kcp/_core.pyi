@@ -171,9 +171,7 @@ class Server:
             RuntimeError: the server is closed.
         """
 
-    def call_blocking(
-        self, method: str, target: str, headers: _Headers, body: bytes, user: _User | None
-    ) -> Answered:
+    def call_blocking(self, method: str, target: str, headers: _Headers, body: bytes, user: _User | None) -> Answered:
         """As `call`, but wait for the answer and all of its body (leaves the interpreter; not for watches).
 
         Raises:

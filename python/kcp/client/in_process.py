@@ -61,13 +61,9 @@ class Client:
             groups += (await self.get(path, accept=AGGREGATED))["items"]
         return groups
 
-    async def _request(
-        self, method: str, path: str, headers: Headers, body: dict[str, Any] | None
-    ) -> dict[str, Any]:
+    async def _request(self, method: str, path: str, headers: Headers, body: dict[str, Any] | None) -> dict[str, Any]:
         raw = b"" if body is None else json.dumps(body).encode()
-        answer = await self._caller.call(
-            method, self._prefix + path, headers=headers, body=raw, user=self._user
-        )
+        answer = await self._caller.call(method, self._prefix + path, headers=headers, body=raw, user=self._user)
         if answer.status >= 400:
             raise StatusError.of(answer.status, answer.body)
         decoded: dict[str, Any] = json.loads(answer.body)

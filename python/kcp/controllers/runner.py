@@ -1,4 +1,4 @@
-"""How a controller runs: keys in, reconciled a few at a time, tried again later when something still stands in the way."""
+"""How a controller runs: keys in, reconciled a few at a time, tried again while something stands in the way."""
 
 from __future__ import annotations
 

@@ -198,9 +198,7 @@ class Server:
                 await trio.lowlevel.cancel_shielded_checkpoint()
                 await trio.lowlevel.checkpoint_if_cancelled()
 
-    def _tell(
-        self, event: _core.Readable | _core.Writable | _core.Gone | _core.Answered | _core.Keys
-    ) -> None:
+    def _tell(self, event: _core.Readable | _core.Writable | _core.Gone | _core.Answered | _core.Keys) -> None:
         call = self._calls.get(event.id)
         if call is None:  # nobody waits any more
             if isinstance(event, _core.Answered) and event.body is None:

@@ -42,9 +42,7 @@ def scope_of(request: Request, address: tuple[str, int] | None) -> Scope:
         "headers": request.headers,
         "client": request.client,
         "server": address,
-        "extensions": {
-            "kcp": {"cluster": request.cluster, "user": request.user, "groups": tuple(request.groups)}
-        },
+        "extensions": {"kcp": {"cluster": request.cluster, "user": request.user, "groups": tuple(request.groups)}},
     }
 
 

@@ -21,13 +21,13 @@ import secrets
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kcp.core import certificate_covers, make_authority, make_key, make_serving_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 AUTHORITY_NAME = "kcp-ca"
 ADMIN_KUBECONFIG = "admin.kubeconfig"

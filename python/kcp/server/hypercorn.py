@@ -48,20 +48,22 @@ async def serve_hypercorn(
 
     # Hypercorn reads certificates from files only.
     with tempfile.TemporaryDirectory(prefix="kcp-") as directory:
-        certificate, key = Path(directory, "tls.crt"), Path(directory, "tls.key")
-        certificate.write_bytes(serving.certificate)
-        descriptor = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(serving.key)
         config = Config()
+        config.certfile, config.keyfile = _write_pair(directory, serving)
         config.bind = [f"fd://{listening.fileno()}"]
-        config.certfile, config.keyfile = str(certificate), str(key)
         config.alpn_protocols = ["h2", "http/1.1"]
         config.include_server_header = False
         application: Any = asgi
-        await serve(
-            application, config, mode="asgi", shutdown_trigger=trio.sleep_forever, task_status=task_status
-        )
+        await serve(application, config, mode="asgi", shutdown_trigger=trio.sleep_forever, task_status=task_status)
+
+
+def _write_pair(directory: str, serving: Serving) -> tuple[str, str]:
+    certificate, key = Path(directory, "tls.crt"), Path(directory, "tls.key")
+    certificate.write_bytes(serving.certificate)
+    descriptor = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(serving.key)
+    return str(certificate), str(key)
 
 
 def _is_for_people(scope: Scope) -> bool:

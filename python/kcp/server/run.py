@@ -53,9 +53,7 @@ def run(options: Options) -> None:
             kubeconfig = root / files.ADMIN_KUBECONFIG
             files.write(kubeconfig, admin_kubeconfig(url, serving.ca, tokens))
             if not options.fsync:
-                print(
-                    "warning: --unsafe-no-fsync: a crash loses writes that were acknowledged", file=sys.stderr
-                )
+                print("warning: --unsafe-no-fsync: a crash loses writes that were acknowledged", file=sys.stderr)
             server.listen()
 
             import trio  # 100 ms, during which the listener answers already

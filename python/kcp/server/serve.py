@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from kcp.server.files import Serving
 
 
-
 async def serve(
     server: Server,
     serving: Serving,
