@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kcp.server.options import UsageError, parse
+
+
+def test_the_defaults_serve_on_loopback_from_dot_kcp() -> None:
+    options = parse([])
+    assert options.root_directory == Path(".kcp")
+    assert (options.bind_address, options.secure_port) == ("127.0.0.1", 6443)
+    assert options.fsync
+    assert options.run_controllers
+    assert options.controllers == ("*",)
+    assert (options.listener, options.logging_format, options.verbosity) == ("native", "text", 0)
+
+
+@pytest.mark.parametrize("words", [["--run-controllers=false"], ["--run-controllers", "false"]])
+def test_booleans_are_written_as_go_programs_take_them(words: list[str]) -> None:
+    assert not parse(words).run_controllers
+
+
+def test_a_boolean_alone_is_true() -> None:
+    assert not parse(["--unsafe-no-fsync"]).fsync
+
+
+def test_controllers_are_separated_by_commas() -> None:
+    assert parse(["--controllers", "*,-namespace-controller"]).controllers == ("*", "-namespace-controller")
+
+
+@pytest.mark.parametrize(
+    "flag", ["--etcd-servers=localhost:2379", "--shard-name", "--oidc-issuer-url", "--batteries-included=user"]
+)
+def test_options_of_later_releases_are_refused_by_name(flag: str) -> None:
+    with pytest.raises(UsageError, match=f"this release of kcp has no {flag.partition('=')[0]};"):
+        parse([flag])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--secure-port", "70000"], "not a port"),
+        (["--secure-port", "-1"], "expected one argument"),
+        (["--bind-address", "localhost"], "not an IP address"),
+        (["--run-controllers=perhaps"], "neither true nor false"),
+        (["--fly"], "unrecognized arguments: --fly"),
+        (["--root", "x"], "unrecognized arguments: --root"),
+        (["--listener", "granian"], "invalid choice"),
+        (["--tls-cert-file", "x"], "go together"),
+        (["-v", "11"], "not between"),
+    ],
+)
+def test_a_wrong_option_is_one_line(words: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as raised:
+        parse(words)
+    assert "\n" not in str(raised.value)
+
+
+def test_options_prints_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parse(["options"])
+    assert raised.value.code == 0
+    printed = capsys.readouterr().out
+    assert "--client-ca-file" in printed
+    assert "--controllers" in printed
