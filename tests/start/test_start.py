@@ -132,16 +132,10 @@ def test_a_wrong_option_is_one_line(tmp_path: Path, options: tuple[str, ...], co
 def test_a_wrong_token_file_is_named_with_its_line_and_not_its_content(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens.csv"
     tokens.write_text("good,a,1\nsecret\n")
-    code, complaint = start_fails(
-        "--root-directory",
-        str(tmp_path / "root"),
-        "--secure-port",
-        "0",
-        "--token-auth-file",
-        str(tmp_path / "tokens.csv"),
-    )
+    root = str(tmp_path / "root")
+    code, complaint = start_fails("--root-directory", root, "--secure-port", "0", "--token-auth-file", str(tokens))
     assert code == 1
-    assert complaint.startswith(f"error: token file {tmp_path / 'tokens.csv'}: line 2: ")
+    assert complaint.startswith(f"error: token file {tokens}: line 2: ")
     assert "secret" not in complaint
 
 

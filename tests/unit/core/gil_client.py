@@ -10,6 +10,7 @@ import json
 import ssl
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -71,13 +72,13 @@ def main() -> None:
         number = 0
         while time.monotonic() < end:
             number += 1
-            timed("create a configmap", lambda n=number: write(CONFIGMAPS, configmap(f"c-{n}")))
+            timed("create a configmap", partial(write, CONFIGMAPS, configmap(f"c-{number}")))
             timed("watch", lambda: next(events))
             timed("get", lambda: read(f"{CONFIGMAPS}/first"))
             timed("list", lambda: read(CONFIGMAPS))
-            timed("create a definition", lambda n=number: write(DEFINITIONS, definition(n)))
-            plural = f"widgets{number}"
-            timed("list custom objects", lambda p=plural: read(f"/apis/example.com/v1/namespaces/default/{p}"))
+            timed("create a definition", partial(write, DEFINITIONS, definition(number)))
+            custom = f"/apis/example.com/v1/namespaces/default/widgets{number}"
+            timed("list custom objects", partial(read, custom))
     print(json.dumps(calls), flush=True)
 
 
