@@ -160,7 +160,7 @@ child = os.fork()
 if child == 0:
     sys.exit(7)  # runs what the interpreter runs at its end, where joining absent threads would hang
 _, status = os.waitpid(child, 0)
-assert server.call_blocking("GET", "/version").status == 200
+assert server.call_blocking("GET", "/healthz").status == 200
 server.close()
 sys.exit(os.waitstatus_to_exitcode(status))
 """
