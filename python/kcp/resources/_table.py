@@ -11,7 +11,7 @@ from typing import Any
 class Column:
     """A column of the table a server prints; `priority` above 0 shows with `-o wide` only.
 
-    `describes` is the field of an OpenAPI definition that says what the column shows, for want of `description`.
+    `describes` is the field of an OpenAPI definition that says what the column shows.
     """
 
     name: str

@@ -6,8 +6,10 @@ use http_body_util::{BodyExt, Full};
 use kcp_apiserver::chain::{CHAIN, Next, Run};
 use kcp_apiserver::clock::SystemClock;
 use kcp_apiserver::registry::BuiltIns;
+use kcp_apiserver::strategy::Part;
 use kcp_apiserver::{ApiServer, Config, Exchange, Peer, respond};
 use kcp_storage::memory::Memory;
+use kcp_storage::{Batch, Change, CommitError, Expect, Key, Op};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -421,4 +423,96 @@ async fn a_definition_is_established_by_its_create_and_names_collide() {
     shadow["spec"]["group"] = json!("");
     let shadow = create(&server, path, shadow).await;
     assert_eq!(condition(&shadow.body, "NamesAccepted")["message"], "\"configmaps\" is already in use");
+}
+
+#[tokio::test]
+async fn of_two_new_definitions_that_want_one_name_one_comes_first() {
+    let server = server();
+    let crd = |plural: &str| {
+        json!({
+            "metadata": {"name": format!("{plural}.example.com")},
+            "spec": {"group": "example.com", "scope": "Cluster", "names": {"plural": plural, "kind": "Lamp",
+                "singular": "lamp", "listKind": "LampList"}, "versions": []},
+        })
+    };
+    let path = format!("/clusters/{CLUSTER}/apis/apiextensions.k8s.io/v1/customresourcedefinitions");
+    let (parts, ()) = http::Request::builder().method("POST").uri(path).body(()).unwrap().into_parts();
+    let body = Full::new(bytes::Bytes::new()).map_err(|never| match never {}).boxed();
+    let mut exchange = Exchange::new(parts, body, Peer::default());
+    for step in CHAIN.iter().take(2) {
+        if let Run::Now(run) = step.run {
+            assert!(run(&server, &mut exchange).is_ok());
+        }
+    }
+    let view = server.registry.view(CLUSTER).await.unwrap();
+    let served = view.lookup("apiextensions.k8s.io", "v1", "customresourcedefinitions").unwrap();
+    let (mut first, mut second) = (crd("lamps"), crd("lights"));
+    let mut batches = Vec::new();
+    for (object, name) in [(&mut first, "lamps"), (&mut second, "lights")] {
+        let admission = served.strategy.admit(&server, &exchange, object, None, Part::Main).await.unwrap();
+        let key = Key::new(&served.storage, CLUSTER, "", &format!("{name}.example.com"));
+        let change = Change::Put(kcp_storage::Value::new(kcp_apiserver::codec::encode(object, 0)));
+        let mut ops = vec![Op { key, expect: Expect::Absent, change }];
+        ops.extend(admission.also);
+        batches.push(Batch { ops, guards: admission.guards });
+    }
+    let second = batches.pop().unwrap();
+    assert!(server.store.commit(batches.pop().unwrap()).await.is_ok());
+    assert!(matches!(server.store.commit(second).await, Err(CommitError::Conflict { index: 1, .. })));
+}
+
+#[tokio::test]
+async fn fields_select_where_kubernetes_lets_them() {
+    let server = server();
+    let core = "/api/v1/namespaces/default";
+    create(&server, &format!("{core}/events"), event("default", "old")).await;
+    let events = "/apis/events.k8s.io/v1/namespaces/default/events";
+    create(&server, events, new_event("default", "new")).await;
+    create(&server, &format!("{core}/secrets"), named("Secret", "plain", json!({}))).await;
+    create(&server, &format!("{core}/secrets"), named("Secret", "own", json!({"type": "example.com/own"}))).await;
+    for (path, selector, want) in [
+        (format!("{core}/events"), "involvedObject.kind=ConfigMap", vec!["new", "old"]),
+        (format!("{core}/events"), "involvedObject.name!=one", vec![]),
+        (format!("{core}/events"), "source=recorder", vec!["old"]),
+        (format!("{core}/events"), "source=example.com/recorder", vec!["new"]),
+        (format!("{core}/events"), "reportingComponent=example.com/recorder,type=Normal", vec!["new"]),
+        (events.to_owned(), "regarding.name=one,reason=Tested", vec!["new", "old"]),
+        (events.to_owned(), "reportingController=example.com/recorder", vec!["new"]),
+        (format!("{core}/secrets"), "type=example.com/own", vec!["own"]),
+        ("/api/v1/namespaces".to_owned(), "status.phase=Active", vec!["default"]),
+        ("/api/v1/namespaces".to_owned(), "status.phase=Terminating", vec![]),
+    ] {
+        let query = format!("{path}?fieldSelector={}", selector.replace('=', "%3D"));
+        let answer = ask(&server, "GET", &query, &Map::new(), &Value::Null).await;
+        let items = answer.body["items"].as_array().unwrap_or_else(|| panic!("{selector}: {}", answer.body));
+        let names: Vec<&str> = items.iter().map(|item| item["metadata"]["name"].as_str().unwrap()).collect();
+        assert_eq!(names, want, "{path} {selector}");
+    }
+    for (path, label) in [(format!("{core}/configmaps"), "data"), (events.to_owned(), "source")] {
+        let query = format!("{path}?fieldSelector={label}%3Dx");
+        let answer = ask(&server, "GET", &query, &Map::new(), &Value::Null).await;
+        let message = answer.body["message"].as_str().unwrap_or_default();
+        assert!(answer.code == 400 && message.contains(&format!("field label not supported: {label}")), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn strategic_patches_merge_lists_by_their_keys() {
+    let server = server();
+    let path = "/api/v1/namespaces/default/serviceaccounts";
+    let account = named("ServiceAccount", "robot", json!({"secrets": [{"name": "a", "namespace": "dropped"}]}));
+    let made = create(&server, path, account).await;
+    assert_eq!(made.body["secrets"], json!([{"name": "a"}]));
+    let strategic = Map::from_iter([("Content-Type".to_owned(), json!("application/strategic-merge-patch+json"))]);
+    let patch = json!({"secrets": [{"name": "b"}], "metadata": {"finalizers": ["example.com/x"]}});
+    let patched = ask(&server, "PATCH", &format!("{path}/robot"), &strategic, &patch).await;
+    assert_eq!(patched.body["secrets"], json!([{"name": "b"}, {"name": "a"}]), "{}", patched.body);
+    let namespace = "/api/v1/namespaces/default/status";
+    for ty in ["One", "Two", "One"] {
+        let patch = json!({"status": {"conditions": [{"type": ty, "status": "True"}]}});
+        let answer = ask(&server, "PATCH", namespace, &strategic, &patch).await;
+        assert_eq!(answer.code, 200, "{}", answer.body);
+    }
+    let answer = ask(&server, "GET", "/api/v1/namespaces/default", &Map::new(), &Value::Null).await;
+    assert_eq!(answer.body["status"]["conditions"].as_array().map(Vec::len), Some(2), "{}", answer.body["status"]);
 }

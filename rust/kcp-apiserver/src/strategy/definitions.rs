@@ -36,6 +36,19 @@ impl Definitions {
     }
 }
 
+/// First component of the keys whose change says that a group of a cluster got one more definition. No resource is
+/// called like that.
+const NEWCOMERS: &str = "customresourcedefinitions.apiextensions.k8s.io/newcomers";
+
+/// The change that lets one of two definitions come first where both are new in one group: what is not there yet
+/// cannot be guarded.
+async fn queue(server: &ApiServer, cluster: &str, group: &str) -> Result<Op, Status> {
+    let key = Key::new(NEWCOMERS, cluster, "", group);
+    let found = server.store.get(&key).await.map_err(|error| Status::service_unavailable(error.to_string()))?;
+    let expect = found.map_or(Expect::Absent, |item| Expect::At(item.revision));
+    Ok(Op { key, expect, change: Change::Put(Stored::default()) })
+}
+
 /// A stored definition.
 struct Neighbour {
     item: Item,
@@ -150,18 +163,24 @@ impl Strategy for Definitions {
         server: &'a ApiServer,
         exchange: &'a Exchange,
         new: &'a mut Value,
-        _old: Option<&'a Value>,
+        old: Option<&'a Value>,
         _part: Part,
     ) -> BoxFuture<'a, Result<Admission, Status>> {
         Box::pin(async move {
             let (cluster, name) = (exchange.cluster_name(), meta::name(new).to_owned());
+            // Read before the others are, so that a newcomer in between is noticed.
+            let place = match old {
+                None => Some(queue(server, cluster, text(new, &["spec", "group"])).await?),
+                Some(_) => None,
+            };
             let all = neighbours(server, cluster, &name).await?;
             let view = server.registry.view(cluster).await?;
             let mut fixed = built_in_names(&view.built_ins().served, text(new, &["spec", "group"]));
             let now = time::format_rfc3339(server.clock.now().as_second());
             crd::decide_status(new, all.iter().map(|other| &other.object).chain(&fixed), &now);
             fixed.push(new.clone());
-            let (guards, also) = decide_again(all, &fixed, &now);
+            let (guards, mut also) = decide_again(all, &fixed, &now);
+            also.extend(place);
             Ok(Admission { guards, also })
         })
     }

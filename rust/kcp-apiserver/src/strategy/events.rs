@@ -248,14 +248,19 @@ impl Strategy for Events {
         if !self.selects_by(label) {
             return None;
         }
+        // Selected from the stored form or this version's, whichever is at hand.
+        let event = self.core(object);
         if label == "source" {
             // An event of the newer form names its reporter instead of a source.
-            let component = text(object, &["source", "component"]);
-            let component = if component.is_empty() { text(object, &["reportingComponent"]) } else { component };
+            let component = text(&event, &["source", "component"]);
+            let component = if component.is_empty() { text(&event, &["reportingComponent"]) } else { component };
             return Some(component.to_owned());
         }
-        let path: Vec<&str> = label.split('.').collect();
-        Some(text(object, &path).to_owned())
+        let mut path: Vec<&str> = label.split('.').collect();
+        if let Some((core, _)) = RENAMED.iter().find(|(_, new)| *new == path[0]) {
+            path[0] = core;
+        }
+        Some(text(&event, &path).to_owned())
     }
 
     fn selects_by(&self, label: &str) -> bool {
