@@ -117,23 +117,17 @@ impl Authorization {
         user: &UserInfo,
         attributes: &Attributes<'_>,
     ) -> Result<Decision, Status> {
-        if !self.may_enter(cluster, user).await? {
-            return Ok(Decision { allowed: false, reason: Reason::Text(DENIED) });
+        let scoped = scope::effective(cluster, user);
+        if scoped.is_in(MASTERS) {
+            return Ok(Decision { allowed: true, reason: Reason::None });
         }
-        self.allowed(cluster, user, attributes).await
-    }
-
-    /// Whether `user` has business in `cluster` at all. For administrators every name is a logical cluster; the server's
-    /// own clusters are closed to everybody but `system:masters`. Who may enter a cluster that exists is for its rules to
-    /// say.
-    async fn may_enter(&self, cluster: &str, user: &UserInfo) -> Result<bool, Status> {
-        if user.is_in(MASTERS) {
-            return Ok(true);
-        }
+        let denied = Decision { allowed: false, reason: Reason::Text(DENIED) };
+        // The server's own clusters.
         if cluster.starts_with("system:") {
-            return Ok(false);
+            return Ok(denied);
         }
-        Ok(user.is_in(ADMIN) || self.exists(cluster).await?)
+        let granted = self.granted(cluster, &scoped).await?;
+        Ok(if granted.may_enter(user) { granted.decide(attributes) } else { denied })
     }
 
     /// Whether the roles and bindings of `cluster`, and those of every cluster, let `user` do what `attributes` describe.
@@ -151,22 +145,7 @@ impl Authorization {
         if scoped.is_in(MASTERS) {
             return Ok(Decision { allowed: true, reason: Reason::None });
         }
-        let granted = self.granted(cluster, &scoped).await?;
-        let scopes = [Some(&granted.wide), granted.in_namespace(attributes.namespace)];
-        for scope in scopes.into_iter().flatten() {
-            for grant in &scope.grants {
-                if grant.rules.iter().any(|rule| rule.allows(attributes)) {
-                    return Ok(Decision { allowed: true, reason: Reason::Binding(Arc::clone(&grant.source)) });
-                }
-            }
-        }
-        let missing: Vec<&String> = scopes.into_iter().flatten().flat_map(|scope| &scope.missing).collect();
-        let reason = if missing.is_empty() {
-            Reason::None
-        } else {
-            Reason::Shared(format!("RBAC: {}", aggregate(missing)).into())
-        };
-        Ok(Decision { allowed: false, reason })
+        Ok(self.granted(cluster, &scoped).await?.decide(attributes))
     }
 
     /// Every rule that applies to `user` in `cluster`, cluster-wide and in `namespace` (empty for none), in the order of
@@ -200,14 +179,6 @@ impl Authorization {
         let own = self.state(cluster).await?;
         let base = self.state(BASE).await?;
         Ok(own.resolve(Some(&base), role, namespace))
-    }
-
-    /// Whether a logical cluster exists.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn exists(&self, cluster: &str) -> Result<bool, Status> {
-        Ok(self.state(cluster).await?.exists)
     }
 
     async fn state(&self, cluster: &str) -> Result<Arc<Derived>, Status> {
@@ -302,6 +273,30 @@ impl Granted {
             && self.name == user.name
             && self.groups == user.groups
             && self.cluster == cluster
+    }
+
+    /// Whether the user has business in the cluster at all. For administrators every name is a logical cluster; who may
+    /// enter one that exists is for its rules to say.
+    fn may_enter(&self, user: &UserInfo) -> bool {
+        self.own.exists || user.is_in(ADMIN)
+    }
+
+    fn decide(&self, attributes: &Attributes<'_>) -> Decision {
+        let scopes = [Some(&self.wide), self.in_namespace(attributes.namespace)];
+        for scope in scopes.into_iter().flatten() {
+            for grant in &scope.grants {
+                if grant.rules.iter().any(|rule| rule.allows(attributes)) {
+                    return Decision { allowed: true, reason: Reason::Binding(Arc::clone(&grant.source)) };
+                }
+            }
+        }
+        let missing: Vec<&String> = scopes.into_iter().flatten().flat_map(|scope| &scope.missing).collect();
+        let reason = if missing.is_empty() {
+            Reason::None
+        } else {
+            Reason::Shared(format!("RBAC: {}", aggregate(missing)).into())
+        };
+        Decision { allowed: false, reason }
     }
 
     fn in_namespace(&self, namespace: &str) -> Option<&Grants> {
