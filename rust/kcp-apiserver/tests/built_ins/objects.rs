@@ -1,0 +1,69 @@
+//! Warnings, field selectors and strategic patches of built-in kinds.
+
+use crate::harness::{ask, create, event, named, new_event, server};
+use serde_json::{Map, Value, json};
+
+#[tokio::test]
+async fn unknown_fields_are_warned_about() {
+    let server = server();
+    let body = named("ConfigMap", "x", json!({"nope": 1, "data": {}}));
+    let answer = create(&server, "/api/v1/namespaces/default/configmaps", body).await;
+    assert_eq!(answer.warnings, [r#"299 - "unknown field \"nope\"""#]);
+    assert_eq!(answer.body.get("data"), None);
+}
+
+#[tokio::test]
+async fn fields_select_where_kubernetes_lets_them() {
+    let server = server();
+    let core = "/api/v1/namespaces/default";
+    create(&server, &format!("{core}/events"), event("default", "old")).await;
+    let events = "/apis/events.k8s.io/v1/namespaces/default/events";
+    create(&server, events, new_event("default", "new")).await;
+    create(&server, &format!("{core}/secrets"), named("Secret", "plain", json!({}))).await;
+    create(&server, &format!("{core}/secrets"), named("Secret", "own", json!({"type": "example.com/own"}))).await;
+    for (path, selector, want) in [
+        (format!("{core}/events"), "involvedObject.kind=ConfigMap", vec!["new", "old"]),
+        (format!("{core}/events"), "involvedObject.name!=one", vec![]),
+        (format!("{core}/events"), "source=recorder", vec!["old"]),
+        (format!("{core}/events"), "source=example.com/recorder", vec!["new"]),
+        (format!("{core}/events"), "reportingComponent=example.com/recorder,type=Normal", vec!["new"]),
+        (events.to_owned(), "regarding.name=one,reason=Tested", vec!["new", "old"]),
+        (events.to_owned(), "reportingController=example.com/recorder", vec!["new"]),
+        (format!("{core}/secrets"), "type=example.com/own", vec!["own"]),
+        ("/api/v1/namespaces".to_owned(), "status.phase=Active", vec!["default"]),
+        ("/api/v1/namespaces".to_owned(), "status.phase=Terminating", vec![]),
+    ] {
+        let query = format!("{path}?fieldSelector={}", selector.replace('=', "%3D"));
+        let answer = ask(&server, "GET", &query, &Map::new(), &Value::Null).await;
+        let items = answer.body["items"].as_array().unwrap_or_else(|| panic!("{selector}: {}", answer.body));
+        let names: Vec<&str> = items.iter().map(|item| item["metadata"]["name"].as_str().unwrap()).collect();
+        assert_eq!(names, want, "{path} {selector}");
+    }
+    for (path, label) in [(format!("{core}/configmaps"), "data"), (events.to_owned(), "source")] {
+        let query = format!("{path}?fieldSelector={label}%3Dx");
+        let answer = ask(&server, "GET", &query, &Map::new(), &Value::Null).await;
+        let message = answer.body["message"].as_str().unwrap_or_default();
+        assert!(answer.code == 400 && message.contains(&format!("field label not supported: {label}")), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn strategic_patches_merge_lists_by_their_keys() {
+    let server = server();
+    let path = "/api/v1/namespaces/default/serviceaccounts";
+    let account = named("ServiceAccount", "robot", json!({"secrets": [{"name": "a", "namespace": "dropped"}]}));
+    let made = create(&server, path, account).await;
+    assert_eq!(made.body["secrets"], json!([{"name": "a"}]));
+    let strategic = Map::from_iter([("Content-Type".to_owned(), json!("application/strategic-merge-patch+json"))]);
+    let patch = json!({"secrets": [{"name": "b"}], "metadata": {"finalizers": ["example.com/x"]}});
+    let patched = ask(&server, "PATCH", &format!("{path}/robot"), &strategic, &patch).await;
+    assert_eq!(patched.body["secrets"], json!([{"name": "b"}, {"name": "a"}]), "{}", patched.body);
+    let namespace = "/api/v1/namespaces/default/status";
+    for ty in ["One", "Two", "One"] {
+        let patch = json!({"status": {"conditions": [{"type": ty, "status": "True"}]}});
+        let answer = ask(&server, "PATCH", namespace, &strategic, &patch).await;
+        assert_eq!(answer.code, 200, "{}", answer.body);
+    }
+    let answer = ask(&server, "GET", "/api/v1/namespaces/default", &Map::new(), &Value::Null).await;
+    assert_eq!(answer.body["status"]["conditions"].as_array().map(Vec::len), Some(2), "{}", answer.body["status"]);
+}
