@@ -74,15 +74,15 @@ fn main() {
 
 async fn load(system: &str, directory: &Path, objects: u64) {
     let store = open(system, directory, true);
-    let begun = Instant::now();
+    let meter = Meter::start();
     let mut numbers = Numbers::new(1);
     for batch in 0..objects.div_ceil(LOAD_BATCH) {
         let range = batch * LOAD_BATCH..((batch + 1) * LOAD_BATCH).min(objects);
         let batch = range.map(|at| (key(at * STRIDE % objects), value(&mut numbers))).collect();
         store.load(batch).await;
     }
-    report("load objects/s", objects as f64 / begun.elapsed().as_secs_f64());
     store.close().await;
+    meter.rate("object loaded", objects.max(1));
     report("load RSS MB (anonymous)", workload::anonymous_rss_mb());
     drop(store);
     report("disk MB", workload::disk_mb(directory));
@@ -94,40 +94,40 @@ async fn measure(system: &str, directory: &Path, objects: u64) {
     let store = open(system, directory, false);
     report("open cold s", begun.elapsed().as_secs_f64());
     let mut numbers = Numbers::new(2);
-    let begun = Instant::now();
+    let meter = Meter::start();
     for _ in 0..COLD_GETS {
         assert!(store.get(&key(numbers.below(objects))) > 0);
     }
-    report("get/s cold", COLD_GETS as f64 / begun.elapsed().as_secs_f64());
-    let begun = Instant::now();
+    meter.rate("get cold", COLD_GETS);
+    let meter = Meter::start();
     for _ in 0..LISTS / 10 {
         assert_eq!(store.list(&cluster_name(numbers.below(objects / PER_CLUSTER))), 500);
     }
-    report("list of 500 µs cold", begun.elapsed().as_secs_f64() * 1e6 / (LISTS / 10) as f64);
+    meter.rate("list of 500 cold", LISTS / 10);
     // Warm the page cache, then measure what random reads over everything cost.
     for _ in 0..HOT_GETS {
         store.get(&key(numbers.below(objects)));
     }
-    let begun = Instant::now();
+    let meter = Meter::start();
     for _ in 0..HOT_GETS {
         assert!(store.get(&key(numbers.below(objects))) > 0);
     }
-    report("get/s random", HOT_GETS as f64 / begun.elapsed().as_secs_f64());
-    let begun = Instant::now();
+    meter.rate("get, random", HOT_GETS);
+    let meter = Meter::start();
     for _ in 0..HOT_GETS {
         assert!(store.get(&key(numbers.below(5_000.min(objects)))) > 0);
     }
-    report("get/s of 5,000 hot objects", HOT_GETS as f64 / begun.elapsed().as_secs_f64());
-    let begun = Instant::now();
+    meter.rate("get of 5,000 hot objects", HOT_GETS);
+    let meter = Meter::start();
     for _ in 0..LISTS {
         assert_eq!(store.list(&cluster_name(numbers.below(objects / PER_CLUSTER))), 500);
     }
-    report("list of 500 µs random", begun.elapsed().as_secs_f64() * 1e6 / LISTS as f64);
-    let begun = Instant::now();
+    meter.rate("list of 500, random", LISTS);
+    let meter = Meter::start();
     for _ in 0..LISTS * 10 {
         assert_eq!(store.list(&cluster_name(numbers.below(10.min(objects / PER_CLUSTER)))), 500);
     }
-    report("list of 500 µs of 10 hot clusters", begun.elapsed().as_secs_f64() * 1e6 / (LISTS * 10) as f64);
+    meter.rate("list of 500 of 10 hot clusters", LISTS * 10);
     report("RSS MB after reads (anonymous)", workload::anonymous_rss_mb());
     for clients in CLIENTS {
         write(&store, objects, clients).await;
@@ -143,8 +143,8 @@ async fn measure(system: &str, directory: &Path, objects: u64) {
 
 /// Half updates of random keys, half creates, by `clients` at once for [`WRITE_SECONDS`].
 async fn write(store: &Arc<dyn System>, objects: u64, clients: u64) {
-    let begun = Instant::now();
-    let until = begun + Duration::from_secs(WRITE_SECONDS);
+    let meter = Meter::start();
+    let until = meter.begun + Duration::from_secs(WRITE_SECONDS);
     let tasks: Vec<_> = (0..clients)
         .map(|client| {
             let store = store.clone();
@@ -168,13 +168,31 @@ async fn write(store: &Arc<dyn System>, objects: u64, clients: u64) {
     for task in tasks {
         latencies.extend(task.await.expect("a client does not panic"));
     }
-    let rate = latencies.len() as f64 / begun.elapsed().as_secs_f64();
+    meter.rate(&format!("durable write, {clients} clients"), latencies.len() as u64);
     latencies.sort();
     let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-    report(&format!("durable writes/s, {clients} clients"), rate);
     report(&format!("  p50 ms, {clients} clients"), at(0.5));
     report(&format!("  p99 ms, {clients} clients"), at(0.99));
     report(&format!("  max ms, {clients} clients"), at(1.0));
+}
+
+/// Wall clock and processor time of a phase.
+struct Meter {
+    begun: Instant,
+    cpu: f64,
+}
+
+impl Meter {
+    fn start() -> Self {
+        Self { begun: Instant::now(), cpu: workload::cpu_seconds() }
+    }
+
+    /// Reports operations per second, and what one costs the processor; the latter hardly depends on who else is
+    /// using the machine.
+    fn rate(&self, what: &str, count: u64) {
+        report(&format!("{what}/s"), count as f64 / self.begun.elapsed().as_secs_f64());
+        report(&format!("  {what}: CPU µs"), (workload::cpu_seconds() - self.cpu) * 1e6 / count as f64);
+    }
 }
 
 fn report(what: &str, number: f64) {

@@ -68,6 +68,14 @@ pub fn anonymous_rss_mb() -> f64 {
     line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(0.0) / 1_024.0
 }
 
+/// Processor time this process has used, all threads, in seconds.
+pub fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Fields 14 and 15, counted after the command's closing parenthesis; in ticks of 10 ms.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
 fn files(directory: &Path, visit: &mut dyn FnMut(&Path, u64)) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         match entry.metadata() {

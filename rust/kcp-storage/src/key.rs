@@ -26,8 +26,9 @@ impl Key {
 
     /// Reads a key back from its encoding; `None` when it is not four components of UTF-8.
     pub fn decode(raw: Bytes) -> Option<Self> {
-        let text = std::str::from_utf8(&raw).ok()?;
-        (text.ends_with('\0') && text.matches('\0').count() == 4).then(|| Self(raw.clone()))
+        let zeros = raw.iter().filter(|byte| **byte == 0).count();
+        let valid = zeros == 4 && raw.last() == Some(&0) && std::str::from_utf8(&raw).is_ok();
+        valid.then_some(Self(raw))
     }
 
     /// The encoding, in which keys sort.

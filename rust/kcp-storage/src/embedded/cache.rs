@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const SHARDS: usize = 256;
 const CLOCKS: usize = 1 << 14;
+const ASKED: usize = 1 << 10;
 /// What an entry costs beside its bytes, roughly.
 const OVERHEAD: usize = 160;
 
@@ -84,6 +85,9 @@ pub(crate) struct ListCache {
     pages: Cache<PageKey, Arc<CachedPage>, PageBytes>,
     /// Newest change by hash of (resource, cluster). Two that share a place only cost a needless miss.
     clocks: Vec<AtomicU64>,
+    /// Hashes of pages asked for lately. A page is kept when it is asked for again: a walk over everything passes by
+    /// without pushing out what is hot.
+    asked: Vec<AtomicU64>,
     hasher: RandomState,
 }
 
@@ -121,6 +125,7 @@ impl ListCache {
         Self {
             pages: Cache::with_weighter(usize::try_from(bytes / 100_000).unwrap_or(0), bytes, PageBytes),
             clocks: (0..CLOCKS).map(|_| AtomicU64::new(0)).collect(),
+            asked: (0..ASKED).map(|_| AtomicU64::new(0)).collect(),
             hasher: RandomState::new(),
         }
     }
@@ -140,8 +145,13 @@ impl ListCache {
         (self.clock(range)?.load(Ordering::Acquire) <= page.revision).then_some(page)
     }
 
-    /// Keeps what a view of `revision` showed.
+    /// Keeps what a view of `revision` showed, if it was asked for before.
     pub(crate) fn offer(&self, key: PageKey, revision: u64, items: &[Item], more: bool) {
+        let hash = self.hasher.hash_one(&key);
+        let place = usize::try_from(hash % ASKED as u64).unwrap_or(0);
+        if self.asked[place].swap(hash, Ordering::Relaxed) != hash {
+            return;
+        }
         let page = CachedPage { revision, items: items.into(), more };
         self.pages.insert(key, Arc::new(page));
     }
