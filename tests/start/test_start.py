@@ -6,7 +6,8 @@ import ssl
 import subprocess
 import threading
 import time
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
 import pytest
@@ -14,9 +15,26 @@ import pytest
 from tests.conftest import kcp_command, read_kubeconfig, start_kcp, stop_kcp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    Start: TypeAlias = Callable[..., tuple[subprocess.Popen[str], str]]
+
 SECONDS = 60
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start kcp as `start_kcp` does; what the test did not stop is stopped after it."""
+    with ExitStack() as stack:
+
+        def start(root: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
+            process, url = start_kcp(root, *options)
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process, url
+
+        yield start
 
 
 def start_fails(*options: str) -> tuple[int, str]:
@@ -40,9 +58,9 @@ def admin_client(root: Path) -> httpx.Client:
     )
 
 
-def test_a_server_keeps_its_data_tokens_and_certificates_over_a_restart(tmp_path: Path) -> None:
+def test_a_server_keeps_its_data_tokens_and_certificates_over_a_restart(start: Start, tmp_path: Path) -> None:
     root = tmp_path / "root"
-    process, _ = start_kcp(root)
+    process, _ = start(root)
     configmaps = "/clusters/root/api/v1/namespaces/default/configmaps"
     with admin_client(root) as client:
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}}
@@ -50,15 +68,15 @@ def test_a_server_keeps_its_data_tokens_and_certificates_over_a_restart(tmp_path
     before = {name: (root / name).read_bytes() for name in ("ca.crt", "apiserver.crt", "tokens", "sa.key")}
     assert stop_kcp(process) == 0
 
-    process, _ = start_kcp(root)
+    process, _ = start(root)
     with admin_client(root) as client:
         assert client.get(f"{configmaps}/kept").status_code == 200
     assert {name: (root / name).read_bytes() for name in before} == before
     assert stop_kcp(process) == 0
 
 
-def test_private_files_are_private(tmp_path: Path) -> None:
-    process, _ = start_kcp(tmp_path / "root")
+def test_private_files_are_private(start: Start, tmp_path: Path) -> None:
+    process, _ = start(tmp_path / "root")
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "root").iterdir() if path.is_file()}
     assert stop_kcp(process) == 0
     assert (tmp_path / "root").stat().st_mode & 0o777 == 0o700
@@ -68,9 +86,9 @@ def test_private_files_are_private(tmp_path: Path) -> None:
     }
 
 
-def test_a_second_start_on_one_directory_is_one_line_and_harms_nothing(tmp_path: Path) -> None:
+def test_a_second_start_on_one_directory_is_one_line_and_harms_nothing(start: Start, tmp_path: Path) -> None:
     root = tmp_path / "root"
-    process, _ = start_kcp(root)
+    process, _ = start(root)
     code, complaint = start_fails("--root-directory", str(root), "--secure-port", "0")
     assert code == 1
     assert complaint == f"error: root directory {root} is in use by another kcp (pid {process.pid})\n"
@@ -79,8 +97,8 @@ def test_a_second_start_on_one_directory_is_one_line_and_harms_nothing(tmp_path:
     assert stop_kcp(process) == 0
 
 
-def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
-    process, url = start_kcp(tmp_path / "first")
+def test_a_taken_port_is_one_line(start: Start, tmp_path: Path) -> None:
+    process, url = start(tmp_path / "first")
     port = url.rpartition(":")[2]
     code, complaint = start_fails("--root-directory", str(tmp_path / "second"), "--secure-port", port)
     assert (code, complaint) == (1, f"error: cannot listen on 127.0.0.1:{port}: Address already in use\n")
@@ -94,9 +112,9 @@ def test_a_file_in_the_directorys_place_is_one_line(tmp_path: Path) -> None:
     assert (tmp_path / "root").read_text() == "mine"
 
 
-def test_a_corrupt_store_is_one_line_and_left_as_it_was(tmp_path: Path) -> None:
+def test_a_corrupt_store_is_one_line_and_left_as_it_was(start: Start, tmp_path: Path) -> None:
     root = tmp_path / "root"
-    process, _ = start_kcp(root)
+    process, _ = start(root)
     assert stop_kcp(process) == 0
     # Every file of the store but its lock, cut to nonsense: whichever is read first is the one to be named.
     damaged = [path for path in (root / "store").rglob("*") if path.is_file() and path.stat().st_size > 0]
@@ -140,9 +158,9 @@ def test_a_wrong_token_file_is_named_with_its_line_and_not_its_content(tmp_path:
 
 
 @pytest.mark.parametrize("listener", ["native", "hypercorn"])
-def test_sigterm_ends_an_open_watch_cleanly_and_soon(tmp_path: Path, listener: str) -> None:
+def test_sigterm_ends_an_open_watch_cleanly_and_soon(start: Start, tmp_path: Path, listener: str) -> None:
     root = tmp_path / "root"
-    process, _ = start_kcp(root, "--listener", listener)
+    process, _ = start(root, "--listener", listener)
     with admin_client(root) as client:
         watch = "/clusters/root/api/v1/namespaces?watch=true"
         with client.stream("GET", watch) as answer:
@@ -160,8 +178,8 @@ def test_sigterm_ends_an_open_watch_cleanly_and_soon(tmp_path: Path, listener: s
     assert time.monotonic() - begun < 8
 
 
-def test_the_page_for_browsers_comes_through_the_bridge(tmp_path: Path) -> None:
-    process, url = start_kcp(tmp_path / "root")
+def test_the_page_for_browsers_comes_through_the_bridge(start: Start, tmp_path: Path) -> None:
+    process, url = start(tmp_path / "root")
     with admin_client(tmp_path / "root") as client:
         page = client.get("/", headers={"accept": "text/html,application/xhtml+xml"})
         assert page.status_code == 200
@@ -170,8 +188,8 @@ def test_the_page_for_browsers_comes_through_the_bridge(tmp_path: Path) -> None:
     assert stop_kcp(process) == 0
 
 
-def test_hypercorn_serves_the_same_resources(tmp_path: Path) -> None:
-    process, _ = start_kcp(tmp_path / "root", "--listener", "hypercorn")
+def test_hypercorn_serves_the_same_resources(start: Start, tmp_path: Path) -> None:
+    process, _ = start(tmp_path / "root", "--listener", "hypercorn")
     with admin_client(tmp_path / "root") as client:
         configmaps = "/clusters/root/api/v1/namespaces/default/configmaps"
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"big": "x" * 200_000}}
@@ -183,16 +201,16 @@ def test_hypercorn_serves_the_same_resources(tmp_path: Path) -> None:
     assert stop_kcp(process) == 0
 
 
-def test_log_lines_are_json_when_asked_for(tmp_path: Path) -> None:
+def test_log_lines_are_json_when_asked_for(start: Start, tmp_path: Path) -> None:
     import json
 
-    process, _ = start_kcp(tmp_path / "root", "--logging-format", "json", "-v", "4")
+    process, _ = start(tmp_path / "root", "--logging-format", "json", "-v", "4")
     assert stop_kcp(process) == 0
     lines = (tmp_path / "root.log").read_text().splitlines()
     assert all(json.loads(line)["level"] for line in lines)
 
 
-def test_a_throw_away_server_says_so(tmp_path: Path) -> None:
-    process, _ = start_kcp(tmp_path / "root", "--unsafe-no-fsync")
+def test_a_throw_away_server_says_so(start: Start, tmp_path: Path) -> None:
+    process, _ = start(tmp_path / "root", "--unsafe-no-fsync")
     assert stop_kcp(process) == 0
     assert "--unsafe-no-fsync: a crash loses writes" in (tmp_path / "root.log").read_text()
