@@ -101,6 +101,7 @@ class Server:
         cls,
         *,
         resources: bytes,
+        bootstrap_roles: bytes,
         store: str | None,
         fsync: bool,
         listen: tuple[str, int] | None,
@@ -119,6 +120,7 @@ class Server:
 
         Args:
             resources: the table of built-in resources (JSON).
+            bootstrap_roles: roles and bindings that hold in every logical cluster (JSON); brought up to date here.
             store: directory, made when it is missing; None keeps everything in memory.
             fsync: acknowledge a write only when it is on disk.
             listen: IP address and port, 0 picks one; None opens no socket.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from kcp import _core
 from kcp.core.values import Answer, Headers, Key, Token, User
-from kcp.resources import built_in
+from kcp.resources import bootstrap_roles, built_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -130,6 +130,7 @@ class Server:
         try:
             self._core = _core.Server(
                 resources=built_in(),
+                bootstrap_roles=bootstrap_roles(),
                 store=None if options.store is None else str(options.store),
                 fsync=options.fsync,
                 listen=options.listen,

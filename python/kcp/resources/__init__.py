@@ -11,8 +11,9 @@ from kcp.resources._table import (
     Resource,
     Subresource,
     Version,
+    bootstrap_roles,
     built_in,
     read,
 )
 
-__all__ = ["Column", "Group", "Resource", "Subresource", "Version", "built_in", "read"]
+__all__ = ["Column", "Group", "Resource", "Subresource", "Version", "bootstrap_roles", "built_in", "read"]

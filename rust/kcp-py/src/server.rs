@@ -8,6 +8,7 @@ use crate::join::{Event, Join, Read, WriteError};
 use crate::work::WorkWatch;
 use bytes::Bytes;
 use kcp_apiserver::authn::{self, Authentication, StaticToken};
+use kcp_apiserver::authz::bootstrap::Bootstrap;
 use kcp_apiserver::clock::SystemClock;
 use kcp_apiserver::mounts::Bridge;
 use kcp_apiserver::registry::BuiltIns;
@@ -61,13 +62,14 @@ pub struct Server {
 impl Server {
     #[new]
     #[pyo3(signature = (
-        *, resources, store, fsync, listen, certificate, key, client_ca, external_host, root_ca,
+        *, resources, bootstrap_roles, store, fsync, listen, certificate, key, client_ca, external_host, root_ca,
         service_account_key, tokens, token_file, bridge, workers
     ))]
     #[allow(clippy::too_many_arguments)] // keyword-only in Python, where it is called
     fn new(
         py: Python<'_>,
         resources: &[u8],
+        bootstrap_roles: &[u8],
         store: Option<String>,
         fsync: bool,
         listen: Option<(String, u16)>,
@@ -83,6 +85,7 @@ impl Server {
         workers: usize,
     ) -> PyResult<Self> {
         let built_ins = BuiltIns::parse(resources).map_err(PyValueError::new_err)?;
+        let bootstrap = Bootstrap::parse(bootstrap_roles).map_err(PyValueError::new_err)?;
         let socket = match &listen {
             Some((host, port)) => {
                 let tls =
@@ -114,6 +117,8 @@ impl Server {
             external_address: host_port(&host, address.as_ref().map_or(0, |(_, port)| *port)),
             root_ca: root_ca.to_owned(),
         });
+        py.detach(|| runtime.block_on(api.prepare(&bootstrap)))
+            .map_err(|error| StoreError::new_err(error.to_string()))?;
         Ok(Self {
             calls: Calls::new(Arc::clone(&join)),
             join,
