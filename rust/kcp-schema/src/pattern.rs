@@ -314,9 +314,14 @@ impl<'p> Translator<'p> {
                     },
                     None => (rest.get(2..4).unwrap_or_default(), 4),
                 };
-                let code = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
+                let hex = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
+                let code = u32::from_str_radix(digits, 16).ok().filter(|_| hex).and_then(char::from_u32);
                 let Some(code) = code else {
-                    return Err(failure("invalid escape sequence", &rest[..len.min(rest.len())]));
+                    let mut end = len.min(rest.len());
+                    while !rest.is_char_boundary(end) {
+                        end += 1;
+                    }
+                    return Err(failure("invalid escape sequence", &rest[..end]));
                 };
                 self.at += len;
                 Ok(format!("\\x{{{:x}}}", u32::from(code)))
@@ -462,6 +467,8 @@ mod tests {
             ("(?<=a)", "invalid or unsupported Perl syntax: `(?<=`"),
             (r"\y", r"invalid escape sequence: `\y`"),
             (r"(a)\1", r"invalid escape sequence: `\1`"),
+            ("\\xaΣ", "invalid escape sequence: `\\xaΣ`"),
+            (r"\x+1", r"invalid escape sequence: `\x+1`"),
             ("[z-a]", "invalid character class range: `z-a`"),
             ("a\\", "trailing backslash at end of expression: ``"),
         ] {
