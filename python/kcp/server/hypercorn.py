@@ -6,6 +6,7 @@ reach it, and every request pays for the interpreter.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -38,7 +39,7 @@ async def serve_hypercorn(
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled; begins when the address is listened on."""
-    quart: Any = await app.get()
+    quart = await app.make()  # Hypercorn starts it
 
     async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _is_for_people(scope):
@@ -50,9 +51,10 @@ async def serve_hypercorn(
     with tempfile.TemporaryDirectory(prefix="kcp-") as directory:
         config = Config()
         config.certfile, config.keyfile = _write_pair(directory, serving)
-        config.bind = [f"fd://{listening.fileno()}"]
+        config.bind = [f"fd://{listening.detach()}"]
         config.alpn_protocols = ["h2", "http/1.1"]
         config.include_server_header = False
+        config.errorlog = logging.getLogger("kcp.hypercorn")
         application: Any = asgi
         await serve(application, config, mode="asgi", shutdown_trigger=trio.sleep_forever, task_status=task_status)
 

@@ -41,5 +41,3 @@ def set_up(format: str, verbosity: int) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.WARNING if verbosity < 2 else logging.INFO if verbosity < 4 else logging.DEBUG)
-    # Asks for a word about every connection; its verbosity is not ours.
-    logging.getLogger("hypercorn").setLevel(logging.WARNING)

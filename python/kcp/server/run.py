@@ -1,7 +1,7 @@
 """Start, serve, end: the life of `kcp start`.
 
 Order of the start: the root directory is held, certificates are there, the address is bound and the store open, the
-listener accepts; only then is trio imported, the ready line printed, and Quart warmed up.
+listener accepts; only then is trio imported, and the ready line printed.
 Order of the end: controllers stop; the listener drains (no new connections, watches end, requests finish) while the
 application still answers; the application ends; the store closes.
 """

@@ -30,9 +30,9 @@ async def serve(
     listening: socket.socket | None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then end in order. `listening` is Hypercorn's socket, if it is to serve."""
-    app = LazyApp(lambda: url)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as joining:
+            app = LazyApp(lambda: url, joining)
             await joining.start(server.run, app.answer)
             async with trio.open_nursery() as working:
                 for controller in choose(controllers):

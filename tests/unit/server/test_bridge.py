@@ -253,9 +253,9 @@ async def test_a_body_beyond_the_applications_limit_is_a_413_over_both_protocols
 
 
 async def test_the_index_page_is_for_browsers_and_the_list_of_paths_for_programs() -> None:
-    lazy = LazyApp(lambda: "https://example.test:1<2>")
     server = Server(Options(bridge=True))
     async with trio.open_nursery() as nursery:
+        lazy = LazyApp(lambda: "https://example.test:1<2>", nursery)
         await nursery.start(server.run, lazy.answer)
         got = await server.call("GET", "/", headers=PAGE, user=ADMIN)
         assert (got.status, got.header(b"content-type")) == (200, b"text/html; charset=utf-8")
@@ -264,8 +264,6 @@ async def test_the_index_page_is_for_browsers_and_the_list_of_paths_for_programs
         assert b"default-src 'none'" in (got.header(b"content-security-policy") or b"")
         paths = await server.call("GET", "/", headers=[(b"accept", b"application/json")], user=ADMIN)
         assert b'"paths"' in paths.body
-        head = await server.call("HEAD", "/", headers=PAGE, user=ADMIN)
-        assert (head.status, head.body) == (200, b"")
         await lazy.close()
         nursery.cancel_scope.cancel()
     server.close()
