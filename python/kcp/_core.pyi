@@ -102,6 +102,7 @@ class Server:
         *,
         resources: bytes,
         bootstrap_roles: bytes,
+        clusters: list[str],
         store: str | None,
         fsync: bool,
         listen: tuple[str, int] | None,
@@ -121,6 +122,7 @@ class Server:
         Args:
             resources: the table of built-in resources (JSON).
             bootstrap_roles: roles and bindings that hold in every logical cluster (JSON); brought up to date here.
+            clusters: names of logical clusters that exist from the start.
             store: directory, made when it is missing; None keeps everything in memory.
             fsync: acknowledge a write only when it is on disk.
             listen: IP address and port, 0 picks one; None opens no socket.

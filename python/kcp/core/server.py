@@ -47,6 +47,7 @@ class Options:
     service_account_key: str | None = None
     tokens: tuple[Token, ...] = ()
     token_file: str | None = None
+    clusters: tuple[str, ...] = ()
     bridge: bool = False
     workers: int = 0
 
@@ -131,6 +132,7 @@ class Server:
             self._core = _core.Server(
                 resources=built_in(),
                 bootstrap_roles=bootstrap_roles(),
+                clusters=list(options.clusters),
                 store=None if options.store is None else str(options.store),
                 fsync=options.fsync,
                 listen=options.listen,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # How long requests get to finish when the server ends.
 DRAIN_SECONDS = 10.0
+# The logical cluster that kubectl meets first; others come into being with an administrator's first write.
+ROOT_CLUSTER = "root"
 # Hooks wait for Python threads at most this long (seconds): the interpreter's default of 5 ms made a hook's p99 12 ms.
 SWITCH_INTERVAL = 0.0005
 
@@ -117,6 +119,7 @@ def _open(options: Options, root: Path, serving: files.Serving, host: str, token
                 service_account_key=files.service_account_key(root),
                 tokens=tuple(Token(tokens[name], User(name, (group,))) for name, group in GROUPS.items()),
                 token_file=None if token_file is None else token_file.decode(errors="replace"),
+                clusters=(ROOT_CLUSTER,),
                 bridge=True,
             )
         )

@@ -62,7 +62,7 @@ pub struct Server {
 impl Server {
     #[new]
     #[pyo3(signature = (
-        *, resources, bootstrap_roles, store, fsync, listen, certificate, key, client_ca, external_host, root_ca,
+        *, resources, bootstrap_roles, clusters, store, fsync, listen, certificate, key, client_ca, external_host, root_ca,
         service_account_key, tokens, token_file, bridge, workers
     ))]
     #[allow(clippy::too_many_arguments)] // keyword-only in Python, where it is called
@@ -70,6 +70,7 @@ impl Server {
         py: Python<'_>,
         resources: &[u8],
         bootstrap_roles: &[u8],
+        clusters: Vec<String>,
         store: Option<String>,
         fsync: bool,
         listen: Option<(String, u16)>,
@@ -117,8 +118,7 @@ impl Server {
             external_address: host_port(&host, address.as_ref().map_or(0, |(_, port)| *port)),
             root_ca: root_ca.to_owned(),
         });
-        py.detach(|| runtime.block_on(api.prepare(&bootstrap)))
-            .map_err(|error| StoreError::new_err(error.to_string()))?;
+        py.detach(|| runtime.block_on(prepare(&api, &bootstrap, &clusters))).map_err(StoreError::new_err)?;
         Ok(Self {
             calls: Calls::new(Arc::clone(&join)),
             join,
@@ -338,6 +338,15 @@ fn open_store(store: Option<&str>, fsync: bool) -> Result<Arc<dyn Backend>, Stri
             Arc::new(Embedded::open(Path::new(directory), options).map_err(|error| error.to_string())?)
         }
     })
+}
+
+/// What has to be there before the first request.
+async fn prepare(api: &ApiServer, bootstrap: &Bootstrap, clusters: &[String]) -> Result<(), String> {
+    api.prepare(bootstrap).await.map_err(|error| error.to_string())?;
+    for cluster in clusters {
+        api.clusters.ensure(api, cluster).await.map_err(|status| status.message.to_string())?;
+    }
+    Ok(())
 }
 
 fn authentication(
