@@ -76,8 +76,8 @@ impl Strategy for Custom {
         }
     }
 
-    fn warnings(&self, object: &Value) -> Vec<String> {
-        kcp_apimachinery::meta::custom_resource_finalizer_warnings(object, None)
+    fn warnings(&self, object: &Value, old: Option<&Value>) -> Vec<String> {
+        kcp_apimachinery::meta::custom_resource_finalizer_warnings(object, old)
     }
 
     fn admit<'a>(

@@ -154,8 +154,8 @@ impl Strategy for Definitions {
         }
     }
 
-    fn warnings(&self, object: &Value) -> Vec<String> {
-        crd::warnings(object)
+    fn warnings(&self, object: &Value, old: Option<&Value>) -> Vec<String> {
+        old.map_or_else(|| crd::warnings(object), |old| crd::update_warnings(object, old))
     }
 
     fn admit<'a>(
@@ -174,8 +174,7 @@ impl Strategy for Definitions {
                 Some(_) => None,
             };
             let all = neighbours(server, cluster, &name).await?;
-            let view = server.registry.view(cluster).await?;
-            let mut fixed = built_in_names(&view.built_ins().served, text(new, &["spec", "group"]));
+            let mut fixed = built_in_names(&server.registry.plain().built_ins().served, text(new, &["spec", "group"]));
             let now = time::format_rfc3339(server.clock.now().as_second());
             crd::decide_status(new, all.iter().map(|other| &other.object).chain(&fixed), &now);
             fixed.push(new.clone());
@@ -188,10 +187,10 @@ impl Strategy for Definitions {
     fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
         Box::pin(async move {
             let all = neighbours(server, key.cluster(), key.name()).await?;
-            let view = server.registry.view(key.cluster()).await?;
             let group = key.name().split_once('.').map_or("", |(_, group)| group);
             // Definitions of the core group are called `<plural>.core`.
-            let fixed = built_in_names(&view.built_ins().served, if group == "core" { "" } else { group });
+            let fixed =
+                built_in_names(&server.registry.plain().built_ins().served, if group == "core" { "" } else { group });
             let now = time::format_rfc3339(server.clock.now().as_second());
             let (guards, also) = decide_again(all, &fixed, &now);
             Ok(Departure { instead: None, guards, also })

@@ -105,9 +105,9 @@ pub trait Strategy: Send + Sync + 'static {
         ErrorList::default()
     }
 
-    /// Texts of warnings for a written object.
-    fn warnings(&self, object: &Value) -> Vec<String> {
-        let _ = object;
+    /// Texts of warnings for a written object; `old` is what it replaces.
+    fn warnings(&self, object: &Value, old: Option<&Value>) -> Vec<String> {
+        let _ = (object, old);
         Vec::new()
     }
 

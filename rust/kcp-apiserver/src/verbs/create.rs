@@ -130,7 +130,7 @@ pub async fn store(
         let admission = strategy.admit(server, exchange, &mut object, None, Part::Main).await?;
         write::check_depth(&object)?;
         if attempt == 1 {
-            let warnings = strategy.warnings(&object);
+            let warnings = strategy.warnings(&object, None);
             exchange.warnings.extend(warnings);
         }
         let key = target.key(&name);

@@ -102,7 +102,7 @@ pub async fn replace(
     }
     let admission = strategy.admit(server, exchange, &mut new, Some(old_object), part).await?;
     check_depth(&new)?;
-    exchange.warnings.extend(strategy.warnings(&new));
+    exchange.warnings.extend(strategy.warnings(&new, Some(old_object)));
     if dry_run {
         // What a dry run answers keeps the revision of what stands there.
         restore_cluster(&mut new, target);

@@ -1,6 +1,8 @@
 //! Warnings, field selectors and strategic patches of built-in kinds.
 
 use crate::harness::{ask, create, event, named, new_event, server};
+use kcp_apiserver::openapi;
+use kcp_apiserver::registry::Origin;
 use serde_json::{Map, Value, json};
 
 #[tokio::test]
@@ -66,4 +68,16 @@ async fn strategic_patches_merge_lists_by_their_keys() {
     }
     let answer = ask(&server, "GET", "/api/v1/namespaces/default", &Map::new(), &Value::Null).await;
     assert_eq!(answer.body["status"]["conditions"].as_array().map(Vec::len), Some(2), "{}", answer.body["status"]);
+}
+
+#[test]
+fn every_row_of_the_table_names_a_definition_and_every_column_says_what_it_shows() {
+    let server = server();
+    for served in &server.registry.plain().built_ins().served {
+        let Origin::BuiltIn { definition } = &served.origin else { panic!("{} is not built in", served.resource) };
+        assert!(openapi::built_in::definition(definition).is_some(), "{definition}");
+        for column in &served.columns {
+            assert!(!column.description().is_empty(), "{} {}", served.resource, column.name);
+        }
+    }
 }
