@@ -3,7 +3,7 @@
 //! `kcp-bare DIR` keeps its store in `DIR/store`, writes the certificate to trust to `DIR/ca.pem`, accepts the tokens
 //! of `DIR/tokens.csv` and prints its address. It ends with SIGTERM or SIGINT.
 
-use kcp_apiserver::authn::tokens::parse_token_file;
+use kcp_apiserver::authn::parse_token_file;
 use kcp_apiserver::authn::{Authentication, Settings as Credentials};
 use kcp_apiserver::authz::bootstrap::Bootstrap;
 use kcp_apiserver::clock::{Clock, SystemClock};
