@@ -18,13 +18,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
-NAMESPACE = "bench"
+# The second is listed; it holds nothing but what is listed.
+NAMESPACES = ("bench", "bench-list")
 USER = "alice"
 # What the measured identity may do: an ordinary namespaced role, so that every request is authorized by rules.
 ROLE: dict[str, Any] = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
     "kind": "Role",
-    "metadata": {"name": "bench", "namespace": NAMESPACE},
+    "metadata": {"name": "bench"},
     "rules": [
         {
             "apiGroups": [""],
@@ -36,7 +37,7 @@ ROLE: dict[str, Any] = {
 BINDING: dict[str, Any] = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
     "kind": "RoleBinding",
-    "metadata": {"name": "bench", "namespace": NAMESPACE},
+    "metadata": {"name": "bench"},
     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "bench"},
     "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
 }
@@ -70,19 +71,14 @@ class Running:
 
     def prepare(self) -> None:
         """Create the namespace and the ordinary identity that the load runs as."""
-        roles = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}"
-        steps: list[tuple[str, dict[str, Any]]] = [
-            (
-                "/api/v1/namespaces",
-                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-            ),
-            (f"{roles}/roles", ROLE),
-            (f"{roles}/rolebindings", BINDING),
-        ]
-        for path, body in steps:
-            status = self.call("POST", path, body)
-            if status not in (201, 409):
-                raise SystemExit(f"error: {self.name}: POST {path} answered {status}")
+        for namespace in NAMESPACES:
+            roles = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+            created = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+            steps = [("/api/v1/namespaces", created), (f"{roles}/roles", ROLE), (f"{roles}/rolebindings", BINDING)]
+            for path, body in steps:
+                status = self.call("POST", path, body)
+                if status not in (201, 409):
+                    raise SystemExit(f"error: {self.name}: POST {path} answered {status}")
 
     def rss(self) -> int:
         """Resident memory of all its processes."""

@@ -25,8 +25,13 @@ fn object(namespace: &str, name: &str, mark: u64) -> Bytes {
     Bytes::from(object.to_string())
 }
 
+/// Lists have a namespace of their own, so that they list just their own objects.
+fn namespace(settings: &Settings) -> String {
+    if settings.mode == "list" { format!("{}-list", settings.namespace) } else { settings.namespace.clone() }
+}
+
 fn collection(settings: &Settings) -> String {
-    format!("/api/v1/namespaces/{}/configmaps", settings.namespace)
+    format!("/api/v1/namespaces/{}/configmaps", namespace(settings))
 }
 
 async fn prepare(settings: &Settings, connection: &mut Connection) -> Result<(), String> {
@@ -38,7 +43,7 @@ async fn prepare(settings: &Settings, connection: &mut Connection) -> Result<(),
     };
     for index in 0..needed {
         let name = format!("{}-{index}", settings.mode);
-        let body = object(&settings.namespace, &name, 0);
+        let body = object(&namespace(settings), &name, 0);
         let (status, _) = connection.call("POST", &collection(settings), JSON, body).await?;
         if status != 201 && status != 409 {
             return Err(format!("preparing {name} answered {status}"));

@@ -2,8 +2,8 @@
 
 use crate::authn::Authentication;
 use crate::authz::Authorization;
-use crate::birth::Templates;
 use crate::authz::bootstrap::{Bootstrap, BootstrapError};
+use crate::birth::Templates;
 use crate::body::RequestBody;
 use crate::chain::{CHAIN, Next, Run};
 use crate::clock::Clock;

@@ -138,7 +138,7 @@ async fn collect(
                 None => last.unwrap_or_default(),
             });
             let remaining = match (&continue_after, selection.is_everything()) {
-                (Some(after), true) => Some(count(server, &range, at, after.clone()).await?),
+                (Some(after), true) => count(server, &range, at, after.clone()).await?,
                 _ => None,
             };
             return Ok(Ok(Found { revision, items, continue_after, remaining }));
@@ -147,18 +147,11 @@ async fn collect(
     }
 }
 
-async fn count(server: &ApiServer, range: &KeyRange, at: At, after: bytes::Bytes) -> Result<usize, Error> {
-    let mut after = Some(after);
-    let mut count = 0;
-    loop {
-        let query = ListQuery { range: range.clone(), at, after: after.take(), limit: Some(CHUNK) };
-        let page = server.store.list(query).await?;
-        count += page.items.len();
-        match page.items.last() {
-            Some(item) if page.more => after = Some(item.key.to_bytes()),
-            _ => return Ok(count),
-        }
-    }
+/// How many items are left after a page; `None` when there are more than a count is worth.
+async fn count(server: &ApiServer, range: &KeyRange, at: At, after: bytes::Bytes) -> Result<Option<usize>, Error> {
+    let query = ListQuery { range: range.clone(), at, after: Some(after), limit: Some(CHUNK) };
+    let page = server.store.list(query).await?;
+    Ok((!page.more).then_some(page.items.len()))
 }
 
 /// Waits until the store has reached a revision.
