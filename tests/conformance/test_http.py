@@ -65,10 +65,13 @@ def as_text(exchange: dict[str, Any]) -> str:
 
 
 def comparable(value: Json) -> Json:
-    """Drop what only kcp adds to an object: the annotation with its logical cluster."""
+    """Drop what only one of the two has: `kcp.io/cluster` here, managed fields there.
+
+    Fields get owners together with server-side apply; until then none are kept.
+    """
     match value:
         case dict():
-            out = {key: comparable(item) for key, item in value.items()}
+            out = {key: comparable(item) for key, item in value.items() if key != "managedFields"}
             annotations = out.get("annotations")
             if isinstance(annotations, dict) and annotations.pop("kcp.io/cluster", None) and not annotations:
                 del out["annotations"]
