@@ -172,7 +172,7 @@ class Runner:
             "TZ": "UTC",
         }
         return subprocess.Popen(
-            [str(self.kubectl), "--context", step.user, *shlex.split(step.run)],
+            [str(self.kubectl), "--context", step.user, *self.arguments(step.run)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -180,6 +180,14 @@ class Runner:
             cwd=self.work,
             env=environment,
         )
+
+    def arguments(self, command: str) -> list[str]:
+        """Split a command line; `--raw` takes a path from the root of the host, not of the server's URL."""
+        words = shlex.split(command)
+        for index, word in enumerate(words[:-1]):
+            if word == "--raw":
+                words[index + 1] = urlsplit(self.target.url).path + words[index + 1]
+        return words
 
     def watch(self, process: subprocess.Popen[str], step: Step) -> tuple[int | None, str, str]:
         """Change things under a running command and collect what it prints."""
@@ -240,7 +248,7 @@ class Runner:
         """Replace what differs between two runs and return the lines that are compared."""
         text = text.replace(str(self.home), "<dir>").replace(self.target.url, "<server>")
         text = text.replace(urlsplit(self.target.url).netloc, "<address>")
-        text = without_cluster_annotation(text)
+        text = sorted_json(without_cluster_annotation(text))
         for pattern, replacement in REPLACEMENTS:
             text = pattern.sub(replacement, text)
         lines = [WIDE_SPACES.sub("  ", line).rstrip() for line in text.splitlines()]
@@ -278,6 +286,16 @@ REPLACEMENTS = [
         (r"hash=[0-9A-F]+", "hash=<hash>"),
     )
 ]
+
+
+def sorted_json(text: str) -> str:
+    """Lay out a document that is one line, its keys in order: their order on the wire means nothing."""
+    if text.startswith("{") and text.count("\n") <= 1:
+        try:
+            return json.dumps(json.loads(text), indent=1, sort_keys=True)
+        except ValueError:
+            pass
+    return text
 
 
 def without_cluster_annotation(text: str) -> str:
