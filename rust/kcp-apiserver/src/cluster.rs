@@ -26,19 +26,18 @@ pub fn resolve(_server: &ApiServer, exchange: &mut Exchange) -> StepResult {
             None => None,
         }
     };
+    // Clients written in Go send the wildcard as %2A.
+    let name = name.as_deref().map(|raw| percent_encoding::percent_decode_str(raw).decode_utf8_lossy());
     exchange.cluster = match name.as_deref() {
         None => Cluster::None,
         Some("*") => Cluster::Wildcard,
-        Some(raw) => {
-            let decoded = percent_encoding::percent_decode_str(raw).decode_utf8_lossy();
-            match LogicalClusterName::parse(&decoded) {
-                Ok(name) => Cluster::Named(name),
-                Err(_) => {
-                    let message = format!("invalid cluster: {decoded:?} does not match the regex");
-                    return Err(Status::bad_request(message));
-                }
+        Some(decoded) => match LogicalClusterName::parse(decoded) {
+            Ok(name) => Cluster::Named(name),
+            Err(_) => {
+                let message = format!("invalid cluster: {decoded:?} does not match the regex");
+                return Err(Status::bad_request(message));
             }
-        }
+        },
     };
     Ok(Next::Continue)
 }
