@@ -241,8 +241,9 @@ pub fn path_name(name: &str, prefix: bool) -> Vec<String> {
     if prefix { path_segment_prefix(name) } else { path_segment_name(name) }
 }
 
-/// A prefix may end in a dash, because characters follow: check it with the dash and the character before it replaced.
-fn masked(name: &str, prefix: bool, check: fn(&str) -> Vec<String>) -> Vec<String> {
+/// Checks a name, or a prefix of one, which may end in a dash because characters follow: it is checked with the dash and
+/// the character before it replaced.
+pub fn masked(name: &str, prefix: bool, check: impl Fn(&str) -> Vec<String>) -> Vec<String> {
     match name.as_bytes() {
         [kept @ .., last, b'-'] if prefix && last.is_ascii() => check(&format!("{}a", &name[..kept.len()])),
         _ => check(name),

@@ -14,9 +14,9 @@ use crate::verbs::write::{self, ATTEMPTS, Written};
 use crate::verbs::{input, output, storage_error};
 use http::StatusCode;
 use kcp_apimachinery::field::Path;
-use kcp_apimachinery::meta;
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::strict;
+use kcp_apimachinery::{meta, names};
 use kcp_storage::{Batch, Change, CommitError, Expect, Item, Op};
 use serde_json::{Map, Value};
 
@@ -121,7 +121,7 @@ pub async fn store(
             object["metadata"]["name"] = Value::String(generate(&base));
         }
         let name = object_name(&object).to_owned();
-        let check = |name: &str, _prefix: bool| strategy.name_problems(name);
+        let check = |name: &str, prefix: bool| names::masked(name, prefix, |name| strategy.name_problems(name));
         let mut errors = meta::validate_object_meta(&object, served.namespaced, check, &Path::root("metadata"));
         errors.extend(strategy.validate_create(&object));
         if !errors.is_empty() {

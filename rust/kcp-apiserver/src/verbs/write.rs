@@ -90,12 +90,9 @@ pub async fn replace(
     let served = &target.served;
     let strategy = served.strategy.as_ref();
     codec::strip(&mut new);
-    // Rules may ask for the revision that is replaced.
-    new["metadata"]["resourceVersion"] = Value::String(old.revision.to_string());
-    // Whether the change names the stored revision was decided before; here it does.
+    // Whether the change names the stored revision was decided before; here it does, for the rules and for a dry run.
     meta::set_resource_version(&mut new, &old.revision.to_string());
     let mut errors = meta::validate_object_meta_update(&new, old_object, &Path::root("metadata"));
-    meta::remove(&mut new, "resourceVersion");
     errors.extend(strategy.validate_update(&new, old_object, part));
     if !errors.is_empty() {
         return Err(Status::invalid(&target.kind(), old.key.name(), &errors).into());

@@ -81,3 +81,39 @@ fn every_row_of_the_table_names_a_definition_and_every_column_says_what_it_shows
         }
     }
 }
+
+#[tokio::test]
+async fn a_prefix_of_a_name_may_end_in_a_dash() {
+    let server = server();
+    for (path, kind, prefix) in [
+        ("/api/v1/namespaces/default/configmaps", "ConfigMap", "generated-"),
+        ("/api/v1/namespaces", "Namespace", "n-"),
+    ] {
+        let body = json!({"apiVersion": "v1", "kind": kind, "metadata": {"generateName": prefix}});
+        let made = create(&server, path, body).await;
+        let name = made.body["metadata"]["name"].as_str().unwrap();
+        assert!(name.len() == prefix.len() + 5 && name.starts_with(prefix), "{name}");
+        if kind == "Namespace" {
+            assert_eq!(made.body["metadata"]["labels"]["kubernetes.io/metadata.name"], name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_answers_as_if_and_leaves_nothing() {
+    let server = server();
+    let core = "/api/v1/namespaces/default/configmaps";
+    let dry = create(&server, &format!("{core}?dryRun=All"), named("ConfigMap", "x", json!({}))).await;
+    assert_eq!(dry.body["metadata"].get("resourceVersion"), None);
+    let none = Map::new();
+    assert_eq!(ask(&server, "GET", &format!("{core}/x"), &none, &Value::Null).await.code, 404);
+    assert_eq!(server.store.head(), kcp_storage::Revision::ZERO, "the cluster is not born by it either");
+    let made = create(&server, core, named("ConfigMap", "x", json!({}))).await;
+    let changed = named("ConfigMap", "x", json!({"data": {"a": "b"}}));
+    let dry = ask(&server, "PUT", &format!("{core}/x?dryRun=All"), &none, &changed).await;
+    assert_eq!(dry.body["metadata"]["resourceVersion"], made.body["metadata"]["resourceVersion"], "{}", dry.body);
+    assert_eq!(dry.body["data"]["a"], "b");
+    let space = named("Namespace", "n", json!({}));
+    create(&server, "/api/v1/namespaces?dryRun=All", space).await;
+    assert_eq!(ask(&server, "GET", "/api/v1/namespaces/n", &none, &Value::Null).await.code, 404);
+}
