@@ -88,6 +88,27 @@ async fn a_body_that_stops_coming_is_an_error_to_the_handler() {
 }
 
 #[tokio::test]
+async fn an_answer_to_an_unread_body_arrives_and_the_connection_stays() {
+    let running = start(Limits::default(), None).await;
+    let mut stream = running.connect(b"http/1.1", None).await;
+    let (mut reader, mut writer) = tokio::io::split(&mut stream);
+    let length = 2 * 1024 * 1024;
+    let head = format!("POST /refuse HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
+    let writing = async {
+        writer.write_all(head.as_bytes()).await.unwrap();
+        writer.write_all(&vec![b'x'; length]).await.unwrap();
+        writer.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    };
+    let mut answers = String::new();
+    let reading = reader.read_to_string(&mut answers);
+    let (_, read) = tokio::time::timeout(LONG, async { tokio::join!(writing, reading) }).await.unwrap();
+    assert!(read.is_ok() || answers.ends_with("hello"));
+    assert!(answers.starts_with("HTTP/1.1 413"));
+    assert!(answers.contains("too large"));
+    assert!(answers.ends_with("hello"));
+}
+
+#[tokio::test]
 async fn a_head_beyond_the_limit_is_refused() {
     let running = start(Limits { head_bytes: 16 * 1024, ..Limits::default() }, None).await;
     let mut stream = running.connect(b"http/1.1", None).await;

@@ -47,7 +47,7 @@ impl Authority {
     }
 }
 
-/// Answers by path: `/echo` the body, `/peer` who is calling, `/panic` not at all, `/watch` a stream that ends when
+/// Answers by path: `/echo` the body, `/peer` who is calling, `/refuse` 413 with the body unread, `/panic` not at all, `/watch` a stream that ends when
 /// the listener drains, `/stuck` a stream that never ends.
 #[derive(Default)]
 pub struct Script {
@@ -74,6 +74,11 @@ impl Handler for Script {
                     (Some(_), Some(_)) => "both",
                 };
                 Response::new(Body::full(shown))
+            }
+            "/refuse" => {
+                let mut response = Response::new(Body::full("too large"));
+                *response.status_mut() = http::StatusCode::PAYLOAD_TOO_LARGE;
+                response
             }
             "/panic" => panic!("as the test wanted"),
             "/watch" => self.stream(false),
