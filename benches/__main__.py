@@ -127,8 +127,13 @@ def render(table: list[Row]) -> str:
 
 def header(rounds: int, seconds: float) -> str:
     """Name the machine, the versions and the date."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    cpu = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        "",
+    )
     cores = subprocess.run(["nproc"], capture_output=True, text=True, check=False).stdout.strip()
     when = datetime.now(UTC).strftime("%Y-%m-%d")
     return (

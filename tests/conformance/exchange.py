@@ -96,9 +96,7 @@ def send(server: Server, ask: Ask, known: Mapping[str, Answer]) -> Answer:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # answers are compared here, trust is tested elsewhere
-    connection = http.client.HTTPSConnection(
-        parts.hostname or "", parts.port, context=context, timeout=ANSWER_SECONDS
-    )
+    connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, context=context, timeout=ANSWER_SECONDS)
     headers = {"Accept": "application/json", "User-Agent": "recorder/1.0", **ask.headers}
     token = server.tokens.get(ask.user)
     if token is not None:
@@ -135,9 +133,7 @@ def fill(text: str, known: Mapping[str, Answer]) -> str:
     return re.sub(r"\{\{([\w-]+):([\w.]+)\}\}", look_up, text)
 
 
-def run(
-    server: Server, scenario: Scenario, compact: Callable[[], None] | None = None
-) -> list[dict[str, Any]]:
+def run(server: Server, scenario: Scenario, compact: Callable[[], None] | None = None) -> list[dict[str, Any]]:
     """Run a scenario; return its recorded exchanges, ready to be written as JSON."""
     known: dict[str, Answer] = {}
     for ask in scenario.setup:

@@ -54,7 +54,5 @@ def served_group(item: dict[str, Any]) -> dict[str, Any] | None:
         return None
     versions = [v for v in item["versions"] if v["version"] in VERSIONS]
     if not name:
-        versions = [
-            v | {"resources": [r for r in v["resources"] if is_core(r["resource"])]} for v in versions
-        ]
+        versions = [v | {"resources": [r for r in v["resources"] if is_core(r["resource"])]} for v in versions]
     return item | {"versions": versions}

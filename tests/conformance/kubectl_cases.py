@@ -106,13 +106,9 @@ def write_kubeconfig(path: Path, target: Target) -> None:
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [
-            {"name": "cluster", "cluster": {"server": target.url, "certificate-authority-data": ca}}
-        ],
+        "clusters": [{"name": "cluster", "cluster": {"server": target.url, "certificate-authority-data": ca}}],
         "users": [{"name": u, "user": {"token": t}} for u, t in sorted(target.tokens.items())],
-        "contexts": [
-            {"name": u, "context": {"cluster": "cluster", "user": u}} for u in sorted(target.tokens)
-        ],
+        "contexts": [{"name": u, "context": {"cluster": "cluster", "user": u}} for u in sorted(target.tokens)],
         "current-context": "admin",
     }
     path.touch(mode=0o600)

@@ -23,9 +23,7 @@ DIFFERENCES = load_differences(RECORDED / "differences.toml")
 COMPARED_HEADERS = ("Content-Type", "Warning", "Retry-After", "Location", "Vary")
 
 
-@pytest.mark.parametrize(
-    "scenario", [s for s in SCENARIOS if not s.compacts], ids=lambda scenario: scenario.name
-)
+@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if not s.compacts], ids=lambda scenario: scenario.name)
 def test_answers_are_those_of_a_real_server(scenario: Scenario, kcp_server: KcpServer) -> None:
     recorded = json.loads((RECORDED / f"{scenario.name}.json").read_text())["exchanges"]
     server = Server(kcp_server.new_cluster(), kcp_server.tokens)

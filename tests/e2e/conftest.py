@@ -59,9 +59,7 @@ class Client:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command that goes on; the caller ends it."""
-        return subprocess.Popen(
-            self.command(*arguments), stdout=subprocess.PIPE, text=True, env=self.environment()
-        )
+        return subprocess.Popen(self.command(*arguments), stdout=subprocess.PIPE, text=True, env=self.environment())
 
     def command(self, *arguments: str) -> list[str]:
         """Return the whole command line."""
@@ -104,9 +102,7 @@ class Clients:
         config = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [
-                {"name": "c", "cluster": {"server": cluster, "certificate-authority": str(home / "ca.crt")}}
-            ],
+            "clusters": [{"name": "c", "cluster": {"server": cluster, "certificate-authority": str(home / "ca.crt")}}],
             "users": [{"name": "u", "user": {"token": self.server.tokens.get(user, user)}}],
             "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
             "current-context": "x",

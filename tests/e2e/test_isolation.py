@@ -83,9 +83,7 @@ def test_a_service_account_token_is_worth_nothing_in_another_cluster(clients: Cl
     for cluster in (url, other_url):
         admin = clients.kubectl(cluster)
         admin("create", "serviceaccount", "robot")
-        admin(
-            "create", "clusterrolebinding", "robots", "--clusterrole=view", "--serviceaccount=default:robot"
-        )
+        admin("create", "clusterrolebinding", "robots", "--clusterrole=view", "--serviceaccount=default:robot")
     token = clients.kubectl(url)("create", "token", "robot").strip()
 
     assert "robot" in clients.kubectl(url, token)("get", "serviceaccounts")

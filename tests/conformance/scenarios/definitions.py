@@ -97,10 +97,7 @@ def versions(*names: tuple[str, bool, bool]) -> dict[str, Any]:
     """Return a CRD with versions given as (name, served, storage)."""
     schema = {"openAPIV3Schema": {"type": "object"}}
     return changed(
-        versions=[
-            {"name": n, "served": served, "storage": storage, "schema": schema}
-            for n, served, storage in names
-        ]
+        versions=[{"name": n, "served": served, "storage": storage, "schema": schema} for n, served, storage in names]
     )
 
 
@@ -178,9 +175,7 @@ INVALID = {
         properties={"metadata": {"type": "object", "properties": {"labels": {"type": "object"}}}}
     ),
     "metadata-name": root(
-        properties={
-            "metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 5}}}
-        }
+        properties={"metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 5}}}}
     ),
     "kind-property": root(properties={"kind": {"type": "integer"}}),
     "default-type": prop(type="integer", default="a"),
@@ -191,9 +186,7 @@ INVALID = {
     "enum-wrong-type": prop(type="string", enum=[1]),
     "list-type": prop(type="array", items={"type": "string"}, **{"x-kubernetes-list-type": "bag"}),
     "list-type-on-object": prop(type="object", **{"x-kubernetes-list-type": "set"}),
-    "list-map-without-keys": prop(
-        type="array", items={"type": "object"}, **{"x-kubernetes-list-type": "map"}
-    ),
+    "list-map-without-keys": prop(type="array", items={"type": "object"}, **{"x-kubernetes-list-type": "map"}),
     "list-map-unknown-key": prop(
         type="array",
         items={"type": "object", "properties": {"a": {"type": "string"}}},
@@ -234,9 +227,7 @@ INVALID = {
     "negative-length": prop(type="string", maxLength=-1),
     "unknown-schema-field": prop(type="string", nope=1),
     "format-unknown": prop(type="string", format="nope"),
-    "scale-path": version(
-        subresources={"scale": {"specReplicasPath": "spec.x", "statusReplicasPath": ".status.y"}}
-    ),
+    "scale-path": version(subresources={"scale": {"specReplicasPath": "spec.x", "statusReplicasPath": ".status.y"}}),
     "scale-path-outside": version(
         subresources={"scale": {"specReplicasPath": ".metadata.x", "statusReplicasPath": ".spec.y"}}
     ),
@@ -321,9 +312,7 @@ SCENARIOS = (
                 f"{CRDS}/lamps.stable.example.com",
                 {"spec": {"names": {"plural": "torches"}}},
             ),
-            patch(
-                "group-change", f"{CRDS}/lamps.stable.example.com", {"spec": {"group": "other.example.com"}}
-            ),
+            patch("group-change", f"{CRDS}/lamps.stable.example.com", {"spec": {"group": "other.example.com"}}),
             patch(
                 "storage-version-dropped",
                 f"{CRDS}/lamps.stable.example.com",

@@ -75,9 +75,7 @@ SCENARIOS = (
         (
             get("api", "/api", accept=AGGREGATED),
             get("apis", "/apis", accept=f"{AGGREGATED},application/json"),
-            get(
-                "beta-with-fallback", "/api", accept=AGGREGATED.replace("v2", "v2beta1") + ",application/json"
-            ),
+            get("beta-with-fallback", "/api", accept=AGGREGATED.replace("v2", "v2beta1") + ",application/json"),
             get("beta-alone", "/api", accept=AGGREGATED.replace("v2", "v2beta1")),
         ),
     ),

@@ -184,8 +184,7 @@ SCENARIOS = (
                     "x",
                     {},
                     ownerReferences=[
-                        {"apiVersion": "v1", "kind": "A", "name": n, "uid": n, "controller": True}
-                        for n in "ab"
+                        {"apiVersion": "v1", "kind": "A", "name": n, "uid": n, "controller": True} for n in "ab"
                     ],
                 ),
             ),
@@ -216,9 +215,7 @@ SCENARIOS = (
             patch("patch-unknown", f"{PROBES}/valid", {"spec": {"nope": 1}}),
             patch("patch-unknown-strict", f"{PROBES}/valid?fieldValidation=Strict", {"spec": {"nope": 1}}),
             patch("patch-remove-spec", f"{PROBES}/valid", {"spec": None}),
-            patch(
-                "json-patch-missing", f"{PROBES}/valid", [{"op": "remove", "path": "/spec/nope"}], JSON_PATCH
-            ),
+            patch("json-patch-missing", f"{PROBES}/valid", [{"op": "remove", "path": "/spec/nope"}], JSON_PATCH),
             patch("patch-uid", f"{PROBES}/valid", {"metadata": {"uid": "x"}}),
             patch("patch-metadata-type", f"{PROBES}/valid", {"metadata": {"labels": {"a": 1}}}),
             put("put-stale", f"{PROBES}/valid", probe("valid", {}, resourceVersion="1")),

@@ -81,9 +81,7 @@ def valid_objects(namespace: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "new-event": (events, new_event(namespace, "one.2")),
         "lease": (
             leases,
-            lease(
-                "one", holderIdentity="me", leaseDurationSeconds=15, renewTime="2026-01-01T00:00:00.123456Z"
-            ),
+            lease("one", holderIdentity="me", leaseDurationSeconds=15, renewTime="2026-01-01T00:00:00.123456Z"),
         ),
         "role": (f"{rbac}/roles", named(RBAC_V1, "Role", "one", rules=[RULE])),
         "rolebinding": (

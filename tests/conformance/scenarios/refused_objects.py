@@ -93,9 +93,7 @@ SCENARIOS = (
                     "finalizer-standard": with_metadata(MAP, finalizers=["orphan", "foregroundDeletion"]),
                     "finalizer-invalid": with_metadata(MAP, finalizers=["a b"]),
                     "owner-empty": with_metadata(MAP, ownerReferences=[{}]),
-                    "owner-api-version": with_metadata(
-                        MAP, ownerReferences=[{**OWNER, "apiVersion": "a/b/c"}]
-                    ),
+                    "owner-api-version": with_metadata(MAP, ownerReferences=[{**OWNER, "apiVersion": "a/b/c"}]),
                     "owner-event": with_metadata(MAP, ownerReferences=[{**OWNER, "kind": "Event"}]),
                     "owner-twice": with_metadata(MAP, ownerReferences=[OWNER, OWNER]),
                     "owner-two-controllers": with_metadata(
@@ -106,12 +104,8 @@ SCENARIOS = (
                         ],
                     ),
                     "generation-negative": with_metadata(MAP, generation=-1),
-                    "managed-fields": with_metadata(
-                        MAP, managedFields=[{"operation": "Nope", "fieldsType": "Other"}]
-                    ),
-                    "several": with_metadata(
-                        config_map("A"), labels={"-a": "b", "c": "-"}, finalizers=["nope"]
-                    ),
+                    "managed-fields": with_metadata(MAP, managedFields=[{"operation": "Nope", "fieldsType": "Other"}]),
+                    "several": with_metadata(config_map("A"), labels={"-a": "b", "c": "-"}, finalizers=["nope"]),
                 },
             ),
         ),
@@ -138,9 +132,7 @@ SCENARIOS = (
                     "configmap-key": named("v1", "ConfigMap", "x", data={"a b": "c"}),
                     "configmap-key-empty": named("v1", "ConfigMap", "x", data={"": "c"}),
                     "configmap-key-dots": named("v1", "ConfigMap", "x", data={"..": "c"}),
-                    "configmap-key-twice": named(
-                        "v1", "ConfigMap", "x", data={"a": "c"}, binaryData={"a": "eA=="}
-                    ),
+                    "configmap-key-twice": named("v1", "ConfigMap", "x", data={"a": "c"}, binaryData={"a": "eA=="}),
                     "configmap-binary-key": named("v1", "ConfigMap", "x", binaryData={"a b": "eA=="}),
                     "configmap-too-long": config_map("x", a="x" * (1024 * 1024 + 1)),
                 },
@@ -178,9 +170,7 @@ SCENARIOS = (
                     "event-other-namespace": event(
                         NS, "x", involvedObject={"kind": "ConfigMap", "name": "a", "namespace": "other"}
                     ),
-                    "event-minimal": event(
-                        NS, "x", source=None, firstTimestamp=None, lastTimestamp=None, count=None
-                    ),
+                    "event-minimal": event(NS, "x", source=None, firstTimestamp=None, lastTimestamp=None, count=None),
                     "event-with-time": event(NS, "x", eventTime="2026-01-01T00:00:00.000000Z"),
                 },
             ),
@@ -279,9 +269,7 @@ SCENARIOS = (
                     "binding-subject-group": binding(
                         role_ref("Role"), [{"kind": "User", "name": "a", "apiGroup": "x"}]
                     ),
-                    "binding-account-namespace": binding(
-                        role_ref("Role"), [{"kind": "ServiceAccount", "name": "a"}]
-                    ),
+                    "binding-account-namespace": binding(role_ref("Role"), [{"kind": "ServiceAccount", "name": "a"}]),
                     "binding-account-name": binding(
                         role_ref("Role"), [{"kind": "ServiceAccount", "name": "A_", "namespace": "b"}]
                     ),

@@ -260,9 +260,7 @@ SCENARIOS = (
             ),
         ),
         (
-            as_alice(
-                "held", f"{RBAC}/namespaces/escalation/roles", named(RBAC_V1, "Role", "held", rules=[RULE])
-            ),
+            as_alice("held", f"{RBAC}/namespaces/escalation/roles", named(RBAC_V1, "Role", "held", rules=[RULE])),
             as_alice(
                 "not-held",
                 f"{RBAC}/namespaces/escalation/roles",

@@ -98,13 +98,9 @@ SCENARIOS = (
             patch("patch", f"{CORE}/namespaces/refused-identity/configmaps/one", {}, user="alice"),
             delete("delete", f"{CORE}/namespaces/refused-identity/configmaps/one", user="alice"),
             delete("deletecollection", f"{CORE}/namespaces/refused-identity/configmaps", user="alice"),
-            post(
-                "subresource", f"{CORE}/namespaces/refused-identity/serviceaccounts/x/token", {}, user="alice"
-            ),
+            post("subresource", f"{CORE}/namespaces/refused-identity/serviceaccounts/x/token", {}, user="alice"),
             get("strange-name", f"{CORE}/namespaces/refused-identity/configmaps/a%3Cb%3E&c", user="alice"),
-            Ask(
-                "impersonate", "GET", f"{CORE}/namespaces", user="alice", headers={"Impersonate-User": "bob"}
-            ),
+            Ask("impersonate", "GET", f"{CORE}/namespaces", user="alice", headers={"Impersonate-User": "bob"}),
             Ask(
                 "impersonate-group-without-user",
                 "GET",
@@ -179,9 +175,7 @@ SCENARIOS = (
         (
             get("accept-html", f"{MAPS}/media", accept="text/html"),
             get("accept-list-html", MAPS, accept="text/html"),
-            get(
-                "accept-table-alone-on-review", "/apis", accept="application/json;as=Table;v=v1;g=meta.k8s.io"
-            ),
+            get("accept-table-alone-on-review", "/apis", accept="application/json;as=Table;v=v1;g=meta.k8s.io"),
             get(
                 "accept-partial-of-list",
                 MAPS,
@@ -268,18 +262,14 @@ SCENARIOS = (
                 **{"Content-Type": "application/yaml"},
             ),
             post("wrong-kind", f"{CORE}/namespaces/refused-bodies/configmaps", named("v1", "Secret", "x")),
-            post(
-                "wrong-version", f"{CORE}/namespaces/refused-bodies/configmaps", named("v2", "ConfigMap", "x")
-            ),
+            post("wrong-version", f"{CORE}/namespaces/refused-bodies/configmaps", named("v2", "ConfigMap", "x")),
             post(
                 "wrong-group",
                 f"{CORE}/namespaces/refused-bodies/configmaps",
                 named("example.com/v1", "ConfigMap", "x"),
             ),
             post("unknown-kind", f"{CORE}/namespaces/refused-bodies/configmaps", named("v1", "Nope", "x")),
-            post(
-                "no-kind", f"{CORE}/namespaces/refused-bodies/configmaps", {"metadata": {"name": "no-kind"}}
-            ),
+            post("no-kind", f"{CORE}/namespaces/refused-bodies/configmaps", {"metadata": {"name": "no-kind"}}),
             post(
                 "kind-is-number",
                 f"{CORE}/namespaces/refused-bodies/configmaps",
@@ -394,10 +384,7 @@ SCENARIOS = (
         "Query parameters that cannot be understood, and selectors.",
         (namespace("refused-options"), post("map", f"{CORE}/namespaces/refused-options/configmaps", MAP)),
         (
-            *(
-                get(name, f"{CORE}/namespaces/refused-options/configmaps?{query}")
-                for name, query in QUERIES.items()
-            ),
+            *(get(name, f"{CORE}/namespaces/refused-options/configmaps?{query}") for name, query in QUERIES.items()),
             get(
                 "get-version-future",
                 f"{CORE}/namespaces/refused-options/configmaps/one?resourceVersion=99999999",
@@ -414,9 +401,7 @@ SCENARIOS = (
                 f"{CORE}/namespaces/refused-options/configmaps?fieldManager=a%07",
                 MAP,
             ),
-            post(
-                "field-validation", f"{CORE}/namespaces/refused-options/configmaps?fieldValidation=nope", MAP
-            ),
+            post("field-validation", f"{CORE}/namespaces/refused-options/configmaps?fieldValidation=nope", MAP),
             put("dry-run-update", f"{CORE}/namespaces/refused-options/configmaps/one?dryRun=nope", MAP),
             patch("dry-run-patch", f"{CORE}/namespaces/refused-options/configmaps/one?dryRun=nope", {}),
             patch("force-merge-patch", f"{CORE}/namespaces/refused-options/configmaps/one?force=true", {}),
@@ -541,12 +526,8 @@ SCENARIOS = (
                 STRATEGIC,
             ),
             patch("merge-array", f"{CORE}/namespaces/refused-conflicts/configmaps/one", [], MERGE),
-            patch(
-                "frozen-data", f"{CORE}/namespaces/refused-conflicts/configmaps/frozen", {"data": {"a": "2"}}
-            ),
-            patch(
-                "frozen-flag", f"{CORE}/namespaces/refused-conflicts/configmaps/frozen", {"immutable": False}
-            ),
+            patch("frozen-data", f"{CORE}/namespaces/refused-conflicts/configmaps/frozen", {"data": {"a": "2"}}),
+            patch("frozen-flag", f"{CORE}/namespaces/refused-conflicts/configmaps/frozen", {"immutable": False}),
             delete(
                 "precondition-uid",
                 f"{CORE}/namespaces/refused-conflicts/configmaps/one",

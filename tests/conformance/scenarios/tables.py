@@ -70,9 +70,7 @@ SCENARIOS = (
             get("crd", f"{CRDS}/crates.stable.example.com", accept=TABLE),
             get("crates", CRATES, accept=TABLE),
             get("crate", f"{CRATES}/full", accept=TABLE),
-            get(
-                "beta", f"{CORE}/namespaces/tables/configmaps/one", accept=TABLE.replace("v=v1", "v=v1beta1")
-            ),
+            get("beta", f"{CORE}/namespaces/tables/configmaps/one", accept=TABLE.replace("v=v1", "v=v1beta1")),
             get("without-object", f"{CORE}/namespaces/tables/configmaps?includeObject=None", accept=TABLE),
             get("with-object", f"{CORE}/namespaces/tables/configmaps?includeObject=Object", accept=TABLE),
             get("empty", f"{CORE}/namespaces/none/configmaps", accept=TABLE),

@@ -62,13 +62,7 @@ SCENARIOS = (
             patch(
                 "owner",
                 f"{MAPS}/one",
-                {
-                    "metadata": {
-                        "ownerReferences": [
-                            {"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u"}
-                        ]
-                    }
-                },
+                {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u"}]}},
             ),
         ),
     ),
@@ -90,9 +84,7 @@ SCENARIOS = (
             delete("dry", f"{CORE}/namespaces/deletes/configmaps/a?dryRun=All"),
             delete("at-once", f"{CORE}/namespaces/deletes/configmaps/a"),
             delete("grouped", "/apis/rbac.authorization.k8s.io/v1/namespaces/deletes/roles/r"),
-            delete(
-                "background", f"{CORE}/namespaces/deletes/configmaps/b", {"propagationPolicy": "Background"}
-            ),
+            delete("background", f"{CORE}/namespaces/deletes/configmaps/b", {"propagationPolicy": "Background"}),
             delete("foreground", f"{CORE}/namespaces/deletes/configmaps/c?propagationPolicy=Foreground"),
             delete("orphan", f"{CORE}/namespaces/deletes/configmaps/d?propagationPolicy=Orphan"),
             delete("held", f"{CORE}/namespaces/deletes/configmaps/held"),

@@ -8,12 +8,7 @@ from kcp.resources import Resource, built_in, read
 
 
 def resources() -> list[tuple[str, Resource]]:
-    return [
-        (group.group, resource)
-        for group in read()
-        for version in group.versions
-        for resource in version.resources
-    ]
+    return [(group.group, resource) for group in read() for version in group.versions for resource in version.resources]
 
 
 def test_groups_come_in_order_of_priority() -> None:
@@ -51,9 +46,7 @@ def test_both_apis_of_events_share_one_storage() -> None:
     assert events["events.k8s.io"].storage_api_version == "v1"
 
 
-@pytest.mark.parametrize(
-    "table", [b"{", b'[{"group": ""}]', b'[{"group": "", "priority": 1, "versions": [1]}]']
-)
+@pytest.mark.parametrize("table", [b"{", b'[{"group": ""}]', b'[{"group": "", "priority": 1, "versions": [1]}]'])
 def test_a_malformed_table_is_refused(table: bytes) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         read(table)
