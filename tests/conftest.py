@@ -7,9 +7,11 @@ import os
 import secrets
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,8 +46,22 @@ class KcpServer:
         return f"{self.url}/clusters/{name}"
 
     def new_cluster(self) -> str:
-        """Return the base URL of a logical cluster nobody used yet; an administrator's write creates it."""
-        return self.cluster(f"test-{secrets.token_hex(5)}")
+        """Bring a logical cluster into being, as an administrator's first write does, and return its base URL."""
+        url = self.cluster(f"test-{secrets.token_hex(5)}")
+        maps = f"{url}/api/v1/namespaces/default/configmaps"
+        self.send("POST", maps, b'{"metadata":{"name":"first"}}')
+        self.send("DELETE", f"{maps}/first")
+        return url
+
+    def send(self, method: str, url: str, body: bytes | None = None) -> bytes:
+        """Send a request as the administrator, which must succeed, and return the answer's body."""
+        context = ssl.create_default_context(cadata=self.ca.decode())
+        request = urllib.request.Request(url, body, method=method)
+        request.add_header("Authorization", f"Bearer {self.tokens['admin']}")
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=READY_SECONDS, context=context) as answer:
+            content: bytes = answer.read()
+            return content
 
 
 def kcp_command() -> str:

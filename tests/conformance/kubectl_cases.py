@@ -304,6 +304,9 @@ def without_cluster_annotation(text: str) -> str:
 CLUSTER_ANNOTATION = [
     (re.compile(pattern, re.MULTILINE), replacement)
     for pattern, replacement in (
+        # In a diff, where the numbers of lines change with it.
+        (r"^([+-]?) +annotations:\n\1 +kcp\.io/cluster: .*\n(?!\1 {4,}\S)", ""),
+        (r"^@@ .* @@$", "@@"),
         # YAML: the line, then a map that became empty.
         (r"^ *annotations:\n +kcp\.io/cluster: .*\n(?! *[\w./-]+/[\w.-]+: )", ""),
         (r"^ +kcp\.io/cluster: .*\n", ""),
