@@ -13,15 +13,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benches import systems
 from benches.systems import ROOT, Running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RATES = ("get", "create", "update", "patch", "list", "watch")
 # Floors: how many times as fast as kube-apiserver + etcd on the same machine. Rows without one are for the record.
