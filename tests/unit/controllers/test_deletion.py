@@ -107,7 +107,7 @@ async def test_a_deleted_definition_takes_its_objects_along(server: Server, nurs
     assert (await send(server, "GET", WIDGETS))[1]["items"] == []
 
 
-async def test_work_of_a_run_before_is_found_by_its_index(tmp_path: Path, nursery: trio.Nursery) -> None:
+async def test_work_of_a_run_before_is_found_by_its_index(tmp_path: Path) -> None:
     first = Server(Options(store=tmp_path / "store"))
     namespace = json.dumps({"metadata": {"name": "doomed"}}).encode()
     first.call_blocking(
@@ -117,11 +117,12 @@ async def test_work_of_a_run_before_is_found_by_its_index(tmp_path: Path, nurser
     first.close()
 
     second = Server(Options(store=tmp_path / "store"))
-    await nursery.start(second.run)
-    await with_controllers(second, nursery)
-    with trio.fail_after(10):
-        await gone(second, NAMESPACES, "doomed")
-    nursery.cancel_scope.cancel()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(second.run)
+        await with_controllers(second, nursery)
+        with trio.fail_after(10):
+            await gone(second, NAMESPACES, "doomed")
+        nursery.cancel_scope.cancel()
     second.close()
 
 
