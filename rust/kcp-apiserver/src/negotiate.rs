@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use kcp_apimachinery::status::{Reason, Status};
 
+use crate::registry::Served;
 use crate::request_info;
 
 const BUILT_IN: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
@@ -238,6 +239,13 @@ pub fn takes_json(headers: &HeaderMap) -> bool {
         || header.split(',').filter_map(|text| Clause::parse(text.trim())).any(|clause| clause.matches(Media::Json))
 }
 
+/// Whether a client reads refusals in YAML, because it asked for nothing before.
+pub fn prefers_yaml(headers: &HeaderMap) -> bool {
+    let header = headers.get(ACCEPT).map_or("", |value| value.to_str().unwrap_or("-"));
+    header.contains("yaml")
+        && accept(headers, "", Offer::document(false)).is_ok_and(|negotiated| negotiated.media == Media::Yaml)
+}
+
 /// Routes of built-in resources are found by what they produce, so for those a request that names no producible type
 /// at all never reaches the negotiation and is refused in other words.
 fn refusal(clauses: &[Clause<'_>], offer: Offer) -> Status {
@@ -258,10 +266,21 @@ fn refusal(clauses: &[Clause<'_>], offer: Offer) -> Status {
 }
 
 /// The refusal of an answer that cannot take the shape asked for: `PartialObjectMetadata` of a list and the reverse.
-pub fn wrong_shape(wanted: &str, is_list: bool, kind: &str) -> Status {
+/// Upstream names the Go type of the answer.
+pub fn wrong_shape(wanted: &str, is_list: bool, served: &Served) -> Status {
     let what = if is_list { "a list" } else { "not a list" };
+    let kind = if is_list { &served.list_kind } else { &served.kind };
+    let package = match served.group.split('.').next() {
+        None | Some("") => "core",
+        Some(first) => first,
+    };
+    let go_type = match (served.is_custom(), is_list) {
+        (true, true) => "*unstructured.UnstructuredList".to_owned(),
+        (true, false) => "*unstructured.Unstructured".to_owned(),
+        (false, _) => format!("*{package}.{kind}"),
+    };
     let mut status = Status::not_acceptable(&BUILT_IN);
-    status.message = format!("you requested {wanted}, but the requested object is {what} ({kind})");
+    status.message = format!("you requested {wanted}, but the requested object is {what} ({go_type})");
     status
 }
 

@@ -110,6 +110,13 @@ pub fn not_found() -> Response {
     response
 }
 
+/// What a path of a group that does not have the resource or the version answers. Groups of built-in resources know
+/// what they have; everything else is nobody's path.
+pub fn no_resource(server: &ApiServer, group: &str) -> Answer {
+    let is_built_in = server.registry.plain().built_ins().groups.iter().any(|spec| spec.group == group);
+    if is_built_in { Err(Status::not_found_route()) } else { Ok(not_found()) }
+}
+
 fn wrong_method(exchange: &Exchange) -> Response {
     let mut response = respond::status(exchange, &Status::method_not_allowed());
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));

@@ -2,6 +2,7 @@
 
 use crate::body::Body;
 use crate::exchange::{Exchange, Response};
+use crate::negotiate;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WARNING};
 use kcp_apimachinery::status::Status;
 
@@ -29,10 +30,14 @@ pub fn with_body(code: http::StatusCode, content_type: &'static str, body: Body)
     response
 }
 
-/// A `Status` as an answer.
-pub fn status(_exchange: &Exchange, status: &Status) -> Response {
+/// A `Status` as an answer, in YAML for those who asked for that.
+pub fn status(exchange: &Exchange, status: &Status) -> Response {
     let code = http::StatusCode::from_u16(status.code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = full(code, "application/json", status.to_json());
+    let yaml = negotiate::prefers_yaml(exchange.headers()).then(|| serde_saphyr::to_string(&status.to_value()).ok());
+    let mut response = match yaml.flatten() {
+        Some(text) => full(code, "application/yaml", text),
+        None => full(code, "application/json", status.to_json()),
+    };
     let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
     if seconds > 0 {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -291,6 +291,7 @@ impl Server {
             let mut running = self.running.lock();
             let Some(running) = running.as_mut() else { return Ok(0) };
             let socket = std::mem::replace(&mut running.socket, Socket::None);
+            running.api.health.begin_shutdown();
             (running.runtime.handle().clone(), socket, Arc::clone(&running.api.store))
         };
         Ok(py.detach(|| {

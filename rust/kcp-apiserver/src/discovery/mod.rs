@@ -60,7 +60,7 @@ pub fn group(
 
 /// Answers `/api/VERSION` and `/apis/GROUP/VERSION`.
 pub fn version(
-    _server: &ApiServer,
+    server: &ApiServer,
     exchange: &Exchange,
     view: &ClusterView,
     parts: &[String],
@@ -73,8 +73,10 @@ pub fn version(
     };
     let all = groups(view);
     let Some(group) = all.iter().find(|known| known.name == group) else { return Ok(paths::not_found()) };
-    let version = group.versions.iter().find(|known| known.name == version).ok_or_else(Status::not_found_route)?;
-    render(negotiated, &legacy::resource_list(group, version))
+    match group.versions.iter().find(|known| known.name == version) {
+        Some(version) => render(negotiated, &legacy::resource_list(group, version)),
+        None => paths::no_resource(server, group.name),
+    }
 }
 
 /// The paths of all groups and versions, for the index of paths.

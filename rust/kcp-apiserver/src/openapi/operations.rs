@@ -121,13 +121,16 @@ pub fn items(group: &Group<'_>, version: &Version<'_>) -> Vec<Item> {
     let root = format!("{prefix}/{}", version.name);
     let name = format!("{}{}", camel(group.name), capital(version.name));
     let tag = format!("{}_{}", lower(&camel(group.name)), version.name);
-    let mut items = vec![document(
-        format!("{root}/"),
-        tag.clone(),
-        format!("get{name}APIResources"),
-        "get available resources",
-        format!("{META}.APIResourceList"),
-    )];
+    let mut items = Vec::new();
+    if version.resources.iter().any(|served| !served.is_custom()) {
+        items.push(document(
+            format!("{root}/"),
+            tag.clone(),
+            format!("get{name}APIResources"),
+            "get available resources",
+            format!("{META}.APIResourceList"),
+        ));
+    }
     for served in &version.resources {
         Resource { served, root: &root, name: &name, tag: &tag }.items(&mut items);
     }

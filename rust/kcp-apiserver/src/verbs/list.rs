@@ -229,7 +229,7 @@ fn answer(
                 "items": items})
         }
         Shape::PartialObject(_) => {
-            return Err(negotiate::wrong_shape("PartialObjectMetadata", true, &served.list_kind));
+            return Err(negotiate::wrong_shape("PartialObjectMetadata", true, served));
         }
         Shape::Table(version) => {
             let include = IncludeObject::parse(exchange.query())?;

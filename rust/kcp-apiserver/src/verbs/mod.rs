@@ -38,7 +38,7 @@ pub fn serve<'a>(server: &'a ApiServer, exchange: &'a mut Exchange) -> BoxFuture
         let target = match Target::find(server, exchange).await {
             Ok(target) => target,
             Err(Miss::Refused(status)) => return Err(status),
-            Err(Miss::NoRoute) => return Ok(Next::Answer(paths::not_found())),
+            Err(Miss::NoRoute) => return paths::no_resource(server, &exchange.info.group).map(Next::Answer),
         };
         if let Some(text) = &target.served.deprecation {
             exchange.warnings.push(text.clone());

@@ -39,7 +39,8 @@ impl IncludeObject {
             Some("Object") => Ok(Self::Object),
             Some("None") => Ok(Self::None),
             Some(other) => Err(Status::bad_request(format!(
-                "Unable to convert to Table as requested: unrecognized includeObject value: {other:?}"
+                "Unable to convert to Table as requested: includeObject: Invalid value: {other:?}: must be 'Metadata', \
+                 'Object', 'None', or empty"
             ))),
         }
     }
@@ -114,7 +115,7 @@ pub fn value(
         Shape::Plain | Shape::AggregatedDiscovery => object,
         Shape::PartialObject(version) => partial(&object, version),
         Shape::PartialList(_) => {
-            return Err(negotiate::wrong_shape("PartialObjectMetadataList", false, &served.kind));
+            return Err(negotiate::wrong_shape("PartialObjectMetadataList", false, served));
         }
         Shape::Table(version) => {
             let include = IncludeObject::parse(exchange.query())?;
