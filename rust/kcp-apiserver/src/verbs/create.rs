@@ -11,7 +11,7 @@ use crate::typed;
 use crate::verbs::options::WriteOptions;
 use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS, Written};
-use crate::verbs::{input, output, storage_error};
+use crate::verbs::{header, input, output, storage_error};
 use http::StatusCode;
 use kcp_apimachinery::field::Path;
 use kcp_apimachinery::status::Status;
@@ -40,7 +40,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         return Ok(Next::Answer(output::encode(exchange, &negotiated, StatusCode::CREATED, &answer)?));
     }
     let mut given = input::decode(&media, &body, served)?;
-    input::check_header(&mut given.object, served, &body)?;
+    header::check(&mut given.object, served, &body)?;
     let mut complaints = given.complaints;
     complaints.extend(served.strategy.decode(&mut given.object).map_err(|error| undecodable(target, &error))?);
     if !served.is_custom() {

@@ -102,59 +102,6 @@ pub fn decode(media: &str, body: &[u8], served: &Served) -> Result<Input, Status
     }
 }
 
-/// Holds `kind` and `apiVersion` of an object against the endpoint; built-in endpoints fill in absent ones.
-pub fn check_header(object: &mut Value, served: &Served, body: &[u8]) -> Result<(), Status> {
-    let head = || {
-        let text = String::from_utf8_lossy(body);
-        text.chars().take(1024).collect::<String>()
-    };
-    let Some(map) = object.as_object_mut() else {
-        return Err(Status::bad_request(format!(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal \
-             {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \
-             \"json:\\\"kind,omitempty\\\"\" }}",
-            go_type(object)
-        )));
-    };
-    let custom = served.is_custom();
-    for (field, expected) in [("kind", &served.kind), ("apiVersion", &served.api_version)] {
-        match map.get(field) {
-            Some(Value::String(text)) if text == expected => {}
-            None | Some(Value::Null) if !custom => {
-                map.insert(field.to_owned(), Value::String(expected.clone()));
-            }
-            Some(Value::String(text)) if !text.is_empty() => {
-                return Err(mismatch(map, served));
-            }
-            Some(Value::String(_)) if !custom => {
-                map.insert(field.to_owned(), Value::String(expected.clone()));
-            }
-            _ if field == "kind" => {
-                return Err(Status::bad_request(format!("Object 'Kind' is missing in '{}'", head())));
-            }
-            _ => return Err(mismatch(map, served)),
-        }
-    }
-    Ok(())
-}
-
-fn mismatch(map: &serde_json::Map<String, Value>, served: &Served) -> Status {
-    let text = |field: &str| map.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (kind, api_version) = (text("kind"), text("apiVersion"));
-    if kind == served.kind {
-        return Status::bad_request(format!(
-            "the API version in the data ({api_version}) does not match the expected API version ({})",
-            served.api_version
-        ));
-    }
-    Status::bad_request(format!(
-        "{kind} in version {:?} cannot be handled as a {}: no kind {kind:?} is registered for version {api_version:?} \
-         in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
-        api_version.rsplit('/').next().unwrap_or_default(),
-        served.kind
-    ))
-}
-
 /// What Go's decoder calls a value's type.
 pub fn go_type(value: &Value) -> &'static str {
     match value {

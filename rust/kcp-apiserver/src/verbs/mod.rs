@@ -5,6 +5,7 @@ mod create;
 mod delete;
 mod delete_collection;
 mod get;
+mod header;
 mod input;
 mod list;
 mod options;

@@ -8,7 +8,7 @@ use crate::verbs::options::WriteOptions;
 use crate::verbs::target::Target;
 use crate::verbs::update::{self, part};
 use crate::verbs::write::{ATTEMPTS, Lost};
-use crate::verbs::{create, get, input, output};
+use crate::verbs::{create, get, header, input, output};
 use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::patch::{JsonPatch, MergePatch, StrategicPatch};
@@ -99,7 +99,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         let item = get::read(server, target).await?;
         let old = output::object(served, &item)?;
         let mut new = patch.apply(&old, target)?;
-        input::check_header(&mut new, served, b"")?;
+        header::check(&mut new, served, b"")?;
         let unknown = served.strategy.decode(&mut new).map_err(|error| undecodable(target, &error))?;
         if attempt == 0 {
             let mut complaints = patch.complaints().to_vec();

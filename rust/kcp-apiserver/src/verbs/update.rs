@@ -9,7 +9,7 @@ use crate::typed;
 use crate::verbs::options::WriteOptions;
 use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS, Lost};
-use crate::verbs::{create, input, output, storage_error};
+use crate::verbs::{create, header, input, output, storage_error};
 use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::meta;
@@ -27,7 +27,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let served = &target.served;
     let part = part(exchange)?;
     let mut given = input::decode(&media, &body, served)?;
-    input::check_header(&mut given.object, served, &body)?;
+    header::check(&mut given.object, served, &body)?;
     let mut complaints = given.complaints;
     complaints.extend(served.strategy.decode(&mut given.object).map_err(|error| create::undecodable(target, &error))?);
     if !served.is_custom() {
@@ -95,8 +95,12 @@ pub fn named(object: &mut Value, target: &Target) -> Result<(), Status> {
     create::place(object, target)?;
     let given = object["metadata"]["name"].as_str().unwrap_or_default();
     if given.is_empty() {
-        object["metadata"]["name"] = Value::String(target.name.clone());
-    } else if given != target.name {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            target.name
+        )));
+    }
+    if given != target.name {
         return Err(Status::bad_request(format!(
             "the name of the object ({given}) does not match the name on the URL ({})",
             target.name

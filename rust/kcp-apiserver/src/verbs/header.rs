@@ -1,0 +1,103 @@
+//! `kind` and `apiVersion` of a body, held against the endpoint it was sent to.
+
+use crate::openapi;
+use crate::registry::Served;
+use crate::verbs::input::go_type;
+use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::{GroupKind, Status, meta, strict, text};
+use serde_json::{Map, Value};
+
+/// Characters of a body that an answer repeats.
+const REPEATED: usize = 1024;
+
+/// Holds `kind` and `apiVersion` of an object against the endpoint. Built-in endpoints fill in absent ones.
+///
+/// # Errors
+/// 400 or 422, as Kubernetes answers objects of another kind or version.
+pub fn check(object: &mut Value, served: &Served, body: &[u8]) -> Result<(), Status> {
+    let custom = served.is_custom();
+    if object.is_null() && !custom {
+        *object = Value::Object(Map::new());
+    }
+    let unrecognized = |error: &str| Status::bad_request(strict::unrecognized(&served.kind, error, body));
+    let Some(map) = object.as_object_mut() else {
+        return Err(unrecognized(&format!(
+            "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \
+             \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+            go_type(object)
+        )));
+    };
+    for (field, expected) in [("apiVersion", &served.api_version), ("kind", &served.kind)] {
+        match map.get(field) {
+            Some(Value::String(given)) if !given.is_empty() => {}
+            None | Some(Value::Null | Value::String(_)) if !custom => {
+                map.insert(field.to_owned(), Value::String(expected.clone()));
+            }
+            None | Some(Value::Null | Value::String(_)) => {}
+            Some(other) => {
+                let found = go_type(other);
+                let error = format!("json: cannot unmarshal {found} into Go struct field .{field} of type string");
+                return Err(unrecognized(&error));
+            }
+        }
+    }
+    let (kind, api_version) = (meta::kind(object), meta::api_version(object));
+    for (given, name) in [(kind, "Kind"), (api_version, "apiVersion")] {
+        if given.is_empty() {
+            let shown: String = String::from_utf8_lossy(body).chars().take(REPEATED).collect();
+            let summary = strict::summarize(body);
+            return Err(Status::bad_request(format!(
+                "the object provided is unrecognized (must be of type {}): Object '{name}' is missing in '{shown}' ({summary})",
+                served.kind
+            )));
+        }
+    }
+    if kind == served.kind && api_version == served.api_version {
+        return Ok(());
+    }
+    Err(if custom { custom_mismatch(object, served) } else { built_in_mismatch(kind, api_version, served) })
+}
+
+fn custom_mismatch(object: &Value, served: &Served) -> Status {
+    let (kind, api_version) = (meta::kind(object), meta::api_version(object));
+    if api_version != served.api_version {
+        return Status::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({})",
+            served.api_version
+        ));
+    }
+    let error = Error::invalid(&Path::root("kind"), kind, format!("must be {}", served.kind));
+    Status::invalid(&GroupKind::new(&served.group, kind), meta::name(object), &ErrorList::from(error))
+}
+
+fn built_in_mismatch(kind: &str, api_version: &str, served: &Served) -> Status {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let why = if is_known(group, version, kind) {
+        format!("converting ({version}.{kind}) to ({}.{}): unknown conversion", package(&served.group), served.kind)
+    } else {
+        format!(
+            "no kind {} is registered for version {} in scheme \"pkg/runtime/scheme.go:111\"",
+            text::quote(kind),
+            text::quote(api_version)
+        )
+    };
+    let version = text::quote(version);
+    Status::bad_request(format!("{kind} in version {version} cannot be handled as a {}: {why}", served.kind))
+}
+
+/// Whether a kind is one of the built-in ones.
+fn is_known(group: &str, version: &str, kind: &str) -> bool {
+    let named = openapi::built_in::names().filter(|name| name.rsplit('.').next() == Some(kind));
+    named.filter_map(openapi::built_in::definition).any(|definition| {
+        let kinds = definition.get("x-kubernetes-group-version-kind").and_then(Value::as_array);
+        kinds.into_iter().flatten().any(|of| of["group"] == group && of["version"] == version && of["kind"] == kind)
+    })
+}
+
+/// The Go package of the internal types of a group.
+fn package(group: &str) -> &str {
+    match group {
+        "" | "events.k8s.io" => "core",
+        group => group.split('.').next().unwrap_or(group),
+    }
+}
