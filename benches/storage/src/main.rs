@@ -93,6 +93,7 @@ async fn measure(system: &str, directory: &Path, objects: u64) {
     let begun = Instant::now();
     let store = open(system, directory, false);
     report("open cold s", begun.elapsed().as_secs_f64());
+    report("  open cold: CPU s", workload::cpu_seconds());
     let mut numbers = Numbers::new(2);
     let meter = Meter::start();
     for _ in 0..COLD_GETS {

@@ -79,7 +79,7 @@ impl Current {
             .cache_size(memory.block_cache)
             .manual_journal_persist(true)
             .journal_compression(CompressionType::None)
-            .max_journaling_size(128 << 20)
+            .max_journaling_size(64 << 20)
             .worker_threads(2)
             .open()
             .map_err(failed)?;
