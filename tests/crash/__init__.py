@@ -1,0 +1,1 @@
+"""The server process killed with SIGKILL in the middle of its work."""
