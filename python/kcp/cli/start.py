@@ -29,4 +29,6 @@ def run(arguments: Sequence[str]) -> int:
     except StartError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # before the server listens for signals
+        return 130
     return 0

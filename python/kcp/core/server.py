@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 # Events taken from the core at a time. A batch of one costs twice the interpreter's time per event.
 BATCH = 256
-# Keys of unfinished work taken at a time; the rest is taken when these are done.
-WORK_BATCH = 256
+# Keys of unfinished work taken at a time. Keys stay until their work is done, so that many that cannot be finished
+# (namespaces held by finalizers) must not hide the others.
+WORK_BATCH = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,7 +290,7 @@ class Server:
     # Unfinished work.
 
     async def take_work(self, kind: str) -> list[Key]:
-        """Return keys of a kind of unfinished work, at most 256. They stay until the work is done."""
+        """Return keys of a kind of unfinished work, at most 10,000. They stay until the work is done."""
         import trio
 
         # In this order: a key that comes after the look is told, and one that came before it is in the look.
