@@ -263,6 +263,10 @@ impl Strategy for Events {
         Some(text(&event, &path).to_owned())
     }
 
+    fn has_selectable_fields(&self) -> bool {
+        true
+    }
+
     fn selects_by(&self, label: &str) -> bool {
         let (object, own): (&str, &[&str]) = match self.api {
             Api::Core => ("involvedObject", &["reason", "reportingComponent", "source", "type"]),

@@ -167,6 +167,11 @@ pub trait Strategy: Send + Sync + 'static {
         false
     }
 
+    /// Whether the kind has fields of its own that can be selected by.
+    fn has_selectable_fields(&self) -> bool {
+        false
+    }
+
     /// Whether PUT to a missing object creates it.
     fn creates_on_update(&self) -> bool {
         false

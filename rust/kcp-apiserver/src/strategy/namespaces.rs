@@ -206,6 +206,10 @@ impl Strategy for Namespaces {
         (label == "status.phase").then(|| text(object, &["status", "phase"]).to_owned())
     }
 
+    fn has_selectable_fields(&self) -> bool {
+        true
+    }
+
     fn selects_by(&self, label: &str) -> bool {
         label == "status.phase"
     }

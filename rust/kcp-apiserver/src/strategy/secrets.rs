@@ -158,6 +158,10 @@ impl Strategy for Secrets {
         (label == "type").then(|| text(object, &["type"]).to_owned())
     }
 
+    fn has_selectable_fields(&self) -> bool {
+        true
+    }
+
     fn selects_by(&self, label: &str) -> bool {
         label == "type"
     }

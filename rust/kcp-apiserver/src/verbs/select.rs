@@ -19,6 +19,16 @@ pub struct Selection {
     everything: bool,
 }
 
+/// The words for a label that fields cannot be selected by: kinds without labels of their own name the two that all have.
+fn unsupported(served: &Served, error: &str) -> String {
+    match error.strip_prefix("field label not supported: ") {
+        Some(label) if !served.is_custom() && !served.strategy.has_selectable_fields() => {
+            format!("{label:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+        }
+        _ => error.to_owned(),
+    }
+}
+
 impl Selection {
     /// Reads the selectors from a query and checks that the resource can be selected by them.
     pub fn parse(exchange: &Exchange, served: &Arc<Served>) -> Result<Self, Status> {
@@ -33,7 +43,7 @@ impl Selection {
                     || (name == "metadata.namespace" && (served.namespaced || !served.is_custom()))
                     || served.strategy.selects_by(name)
             })
-            .map_err(Status::bad_request)?;
+            .map_err(|error| Status::bad_request(unsupported(served, &error)))?;
         let info = &exchange.info;
         if info.names_object && fields.exact_match("metadata.name").is_some_and(|name| name != info.name) {
             return Err(Status::bad_request("fieldSelector metadata.name doesn't match requested name"));
