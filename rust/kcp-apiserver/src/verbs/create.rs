@@ -29,8 +29,7 @@ const NAME_ATTEMPTS: usize = 8;
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
     let negotiated = output::negotiate(exchange, target)?;
-    let user_agent = user_agent(exchange);
-    let options = WriteOptions::parse(exchange.query(), "Create", &user_agent)?;
+    let options = WriteOptions::parse(exchange.query(), "Create")?;
     let media = input::media_type(exchange);
     let body = input::read(exchange).await?;
     let served = &target.served;
@@ -79,12 +78,6 @@ pub fn respond(
 /// A body whose fields have the wrong types.
 pub fn undecodable(target: &Target, error: &str) -> Status {
     Status::bad_request(strict::cannot_be_handled(&target.served.kind, &target.served.version, error))
-}
-
-/// The user agent, empty when there is none.
-pub fn user_agent(exchange: &Exchange) -> String {
-    let header = exchange.headers().get(http::header::USER_AGENT).and_then(|value| value.to_str().ok());
-    header.unwrap_or_default().to_owned()
 }
 
 /// Stores a decoded object as a new one.

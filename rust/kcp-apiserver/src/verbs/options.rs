@@ -30,7 +30,7 @@ pub struct WriteOptions {
 
 impl WriteOptions {
     /// Reads the options of `verb` (`Create`, `Update`, `Patch`) from a query.
-    pub fn parse(query: &str, verb: &str, user_agent: &str) -> Result<Self, Status> {
+    pub fn parse(query: &str, verb: &str) -> Result<Self, Status> {
         let mut errors = ErrorList::default();
         let dry_run = dry_run(&values(query, "dryRun").collect::<Vec<_>>(), &mut errors);
         let given = value(query, "fieldManager").unwrap_or_default();
@@ -51,12 +51,8 @@ impl WriteOptions {
                 FieldValidation::Warn
             }
         };
-        if verb != "Patch" && value(query, "force").is_some() && truthy(query, "force") {
-            // Other verbs ignore the parameter, as they ignore every parameter they do not know.
-        }
         refuse(&format!("{verb}Options"), errors)?;
-        let field_manager = if given.is_empty() { default_manager(user_agent) } else { given };
-        Ok(Self { dry_run, field_manager, field_validation })
+        Ok(Self { dry_run, field_validation })
     }
 }
 
@@ -256,10 +252,4 @@ fn check_header(body: &Value) -> Result<(), Status> {
         "{kind} in version \"{version}\" cannot be handled as a DeleteOptions: converting ({kind}) to (DeleteOptions): \
          unknown conversion"
     )))
-}
-
-/// The manager that a client which names none is: its user agent up to the first slash, printable, at most 128 long.
-fn default_manager(user_agent: &str) -> String {
-    let product = user_agent.split('/').next().unwrap_or_default();
-    product.chars().filter(|c| !c.is_control()).take(128).collect()
 }

@@ -84,8 +84,7 @@ impl Patch {
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
     let negotiated = output::negotiate(exchange, target)?;
-    let user_agent = create::user_agent(exchange);
-    let options = WriteOptions::parse(exchange.query(), "Patch", &user_agent)?;
+    let options = WriteOptions::parse(exchange.query(), "Patch")?;
     if crate::request_info::truthy(exchange.query(), "force") {
         let mut errors = ErrorList::default();
         errors.push(Error::forbidden(&Path::root("force"), "may not be specified for non-apply patch"));

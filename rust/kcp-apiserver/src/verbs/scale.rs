@@ -29,16 +29,14 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             answer(exchange, &negotiated, &view(scale, &object)?)
         }
         "update" => {
-            let user_agent = create::user_agent(exchange);
-            let options = WriteOptions::parse(exchange.query(), "Update", &user_agent)?;
+            let options = WriteOptions::parse(exchange.query(), "Update")?;
             let media = input::media_type(exchange);
             let body = input::read(exchange).await?;
             let given = input::decode(&media, &body, &target.served)?.object;
             write(server, exchange, target, scale, &negotiated, options.dry_run, |_| Ok(given.clone())).await
         }
         "patch" => {
-            let user_agent = create::user_agent(exchange);
-            let options = WriteOptions::parse(exchange.query(), "Patch", &user_agent)?;
+            let options = WriteOptions::parse(exchange.query(), "Patch")?;
             let patch = Patch::read(exchange, target).await?;
             let change = |current: &Value| patch.apply(current, target);
             write(server, exchange, target, scale, &negotiated, options.dry_run, change).await

@@ -20,8 +20,7 @@ use serde_json::Value;
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
     let negotiated = output::negotiate(exchange, target)?;
-    let user_agent = create::user_agent(exchange);
-    let options = WriteOptions::parse(exchange.query(), "Update", &user_agent)?;
+    let options = WriteOptions::parse(exchange.query(), "Update")?;
     let media = input::media_type(exchange);
     let body = input::read(exchange).await?;
     let served = &target.served;
