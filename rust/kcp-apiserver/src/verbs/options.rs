@@ -22,8 +22,6 @@ pub enum FieldValidation {
 pub struct WriteOptions {
     /// Do everything but store.
     pub dry_run: bool,
-    /// Who manages the written fields.
-    pub field_manager: String,
     /// What happens to unknown fields.
     pub field_validation: FieldValidation,
 }

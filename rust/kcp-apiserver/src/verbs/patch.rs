@@ -7,7 +7,7 @@ use crate::server::ApiServer;
 use crate::verbs::options::WriteOptions;
 use crate::verbs::target::Target;
 use crate::verbs::update::{self, part};
-use crate::verbs::write::{ATTEMPTS, Lost};
+use crate::verbs::write::{self, ATTEMPTS, Lost, Replacement};
 use crate::verbs::{create, get, header, input, output};
 use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
@@ -110,7 +110,8 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         }
         update::named(&mut new, target)?;
         update::check_preconditions(target, &new, &old, &item)?;
-        match update::apply(server, exchange, target, &item, &old, new, part, options.dry_run).await {
+        let replacement = Replacement { item: &item, old: &old, new, part, dry_run: options.dry_run };
+        match write::replace(server, exchange, target, replacement).await {
             Ok(written) => return create::respond(server, exchange, &negotiated, target, written, StatusCode::OK),
             Err(Lost::Refused(status)) => return Err(status),
             Err(Lost::Race) if patch.is_conditional() => break,

@@ -9,9 +9,8 @@ use crate::strategy::Part;
 use crate::verbs::options::WriteOptions;
 use crate::verbs::patch::Patch;
 use crate::verbs::target::Target;
-use crate::verbs::update;
-use crate::verbs::write::{ATTEMPTS, Lost, Written};
-use crate::verbs::{create, get, input, output};
+use crate::verbs::write::{self, ATTEMPTS, Lost, Replacement, Written};
+use crate::verbs::{get, input, output};
 use http::StatusCode;
 use kcp_apimachinery::GroupKind;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
@@ -67,7 +66,8 @@ async fn write(
         }
         let mut new = old.clone();
         set(&mut new, &scale.spec_replicas, replicas.into());
-        match update::apply(server, exchange, target, &item, &old, new, Part::Main, dry_run).await {
+        let replacement = Replacement { item: &item, old: &old, new, part: Part::Main, dry_run };
+        match write::replace(server, exchange, target, replacement).await {
             Ok(Written::Stored(item) | Written::Unchanged(item)) => {
                 let object = output::object(&target.served, &item)?;
                 return answer(exchange, negotiated, &view(scale, &object)?);

@@ -8,11 +8,10 @@ use crate::strategy::Part;
 use crate::typed;
 use crate::verbs::options::WriteOptions;
 use crate::verbs::target::Target;
-use crate::verbs::write::{self, ATTEMPTS, Lost};
+use crate::verbs::write::{self, ATTEMPTS, Lost, Replacement};
 use crate::verbs::{create, header, input, output, storage_error};
 use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
-use kcp_apimachinery::meta;
 use kcp_apimachinery::status::Status;
 use kcp_storage::Item;
 use serde_json::Value;
@@ -47,7 +46,8 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         let old = output::object(served, &item)?;
         let conditional = check_preconditions(target, &given.object, &old, &item)?;
         let new = given.object.clone();
-        match apply(server, exchange, target, &item, &old, new, part, options.dry_run).await {
+        let replacement = Replacement { item: &item, old: &old, new, part, dry_run: options.dry_run };
+        match write::replace(server, exchange, target, replacement).await {
             Ok(written) => return create::respond(server, exchange, &negotiated, target, written, StatusCode::OK),
             Err(Lost::Refused(status)) => return Err(status),
             Err(Lost::Race) if conditional => break,
@@ -65,28 +65,6 @@ pub fn part(exchange: &Exchange) -> Result<Part, Status> {
         "finalize" => Ok(Part::Finalize),
         _ => Err(Status::method_not_allowed()),
     }
-}
-
-/// Runs one attempt: carries over, defaults, checks and commits.
-#[allow(clippy::too_many_arguments, reason = "one request's parts, taken apart nowhere else")]
-pub async fn apply(
-    server: &ApiServer,
-    exchange: &mut Exchange,
-    target: &Target,
-    item: &Item,
-    old: &Value,
-    mut new: Value,
-    part: Part,
-    dry_run: bool,
-) -> Result<write::Written, Lost> {
-    let served = &target.served;
-    write::carry_over(&mut new, old, served);
-    exchange.warnings.extend(meta::dedup_owner_references(&mut new));
-    served.strategy.default(&mut new);
-    let mut old = old.clone();
-    crate::codec::strip(&mut old);
-    served.strategy.prepare_update(&mut new, &old, part);
-    write::replace(server, exchange, target, item, &old, new, part, dry_run).await
 }
 
 /// Holds name and namespace of a body against the URL.

@@ -2,7 +2,6 @@
 
 use crate::codec;
 use crate::exchange::Exchange;
-use crate::registry::Served;
 use crate::server::ApiServer;
 use crate::strategy::{Departure, Part, Strategy, WORK_TERM};
 use crate::verbs::output;
@@ -76,19 +75,37 @@ pub fn stored(strategy: &dyn Strategy, object: &Value) -> Stored {
     if terms.is_empty() { Stored::new(data) } else { Stored::indexed(data, terms) }
 }
 
-/// Commits a change of `old` to `new`, both complete and checked. Slots of `new` may be filled; they are stripped.
+/// A change of a stored object, as a client wants it.
+pub struct Replacement<'a> {
+    /// What stands there.
+    pub item: &'a Item,
+    /// The same as a value, slots filled in.
+    pub old: &'a Value,
+    /// What is to stand there: decoded, and held against the URL and against what stands there.
+    pub new: Value,
+    /// Which part of the object the request may touch.
+    pub part: Part,
+    /// Do everything but store.
+    pub dry_run: bool,
+}
+
+/// Runs one attempt of an update: carries over, defaults, checks and commits.
 pub async fn replace(
     server: &ApiServer,
     exchange: &mut Exchange,
     target: &Target,
-    old: &Item,
-    old_object: &Value,
-    mut new: Value,
-    part: Part,
-    dry_run: bool,
+    replacement: Replacement<'_>,
 ) -> Result<Written, Lost> {
+    let Replacement { item: old, old: old_object, mut new, part, dry_run } = replacement;
     let served = &target.served;
     let strategy = served.strategy.as_ref();
+    carry_over(&mut new, old_object);
+    exchange.warnings.extend(meta::dedup_owner_references(&mut new));
+    strategy.default(&mut new);
+    let mut old_object = old_object.clone();
+    codec::strip(&mut old_object);
+    let old_object = &old_object;
+    strategy.prepare_update(&mut new, old_object, part);
     codec::strip(&mut new);
     // Whether the change names the stored revision was decided before; here it does, for the rules and for a dry run.
     meta::set_resource_version(&mut new, &old.revision.to_string());
@@ -149,7 +166,7 @@ pub fn is_released(strategy: &dyn Strategy, object: &Value) -> bool {
 }
 
 /// Copies onto a client's object what only the server sets and what an update never changes.
-pub fn carry_over(new: &mut Value, old: &Value, served: &Served) {
+fn carry_over(new: &mut Value, old: &Value) {
     let old_meta = &old["metadata"];
     let Some(meta) = new.get_mut("metadata").and_then(Value::as_object_mut) else { return };
     for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
@@ -160,5 +177,4 @@ pub fn carry_over(new: &mut Value, old: &Value, served: &Served) {
     }
     meta.remove("selfLink");
     meta.remove("managedFields");
-    let _ = served;
 }

@@ -30,8 +30,6 @@ pub struct Answer {
     pub body: Value,
     /// The body as text.
     pub text: String,
-    /// Headers.
-    pub headers: http::HeaderMap,
 }
 
 impl Harness {
@@ -81,7 +79,7 @@ impl Harness {
         let bytes = body.collect().await.expect("a body").to_bytes();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
-        Answer { code: parts.status.as_u16(), body, text, headers: parts.headers }
+        Answer { code: parts.status.as_u16(), body, text }
     }
 
     /// GET.
