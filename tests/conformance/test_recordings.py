@@ -40,9 +40,7 @@ def kube_apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
         subprocess.run([str(PEER), "down", str(directory)], check=False)
 
 
-@pytest.mark.parametrize(
-    "scenario", [s for s in SCENARIOS if not s.compacts], ids=lambda scenario: scenario.name
-)
+@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if not s.compacts], ids=lambda scenario: scenario.name)
 def test_a_recording_is_what_the_real_server_answers(scenario: Scenario, kube_apiserver: Server) -> None:
     recorded = json.loads((RECORDED / f"{scenario.name}.json").read_text())["exchanges"]
 
