@@ -83,7 +83,8 @@ impl ObjectCache {
 /// Recently listed pages of one cluster or namespace, each good until something in its cluster changes.
 pub(crate) struct ListCache {
     pages: Cache<PageKey, Arc<CachedPage>, PageBytes>,
-    /// Newest change by hash of (resource, cluster). Two that share a place only cost a needless miss.
+    /// Newest change by hash of (resource, cluster), and of the resource alone. Two that share a place only cost a
+    /// needless miss; what changed before the store was opened counts as changed then.
     clocks: Vec<AtomicU64>,
     /// Hashes of pages asked for lately. A page is kept when it is asked for again: a walk over everything passes by
     /// without pushing out what is hot.
@@ -121,10 +122,10 @@ impl Weighter<PageKey, Arc<CachedPage>> for PageBytes {
 }
 
 impl ListCache {
-    pub(crate) fn new(bytes: u64) -> Self {
+    pub(crate) fn new(bytes: u64, head: u64) -> Self {
         Self {
             pages: Cache::with_weighter(usize::try_from(bytes / 100_000).unwrap_or(0), bytes, PageBytes),
-            clocks: (0..CLOCKS).map(|_| AtomicU64::new(0)).collect(),
+            clocks: (0..CLOCKS).map(|_| AtomicU64::new(head)).collect(),
             asked: (0..ASKED).map(|_| AtomicU64::new(0)).collect(),
             hasher: RandomState::new(),
         }
@@ -142,7 +143,17 @@ impl ListCache {
     /// A page that is still what any view of today shows.
     pub(crate) fn get(&self, range: &KeyRange, key: &PageKey) -> Option<Arc<CachedPage>> {
         let page = self.pages.get(key)?;
-        (self.clock(range)?.load(Ordering::Acquire) <= page.revision).then_some(page)
+        self.unchanged_since(range, page.revision).then_some(page)
+    }
+
+    /// Whether no view shows a change in the range after `revision`.
+    pub(crate) fn unchanged_since(&self, range: &KeyRange, revision: u64) -> bool {
+        let newest = match range.scope() {
+            Scope::Cluster(resource, cluster) | Scope::Namespace(resource, cluster, _) => self.clock(resource, cluster),
+            Scope::Resource(resource) => self.clock(resource, ""),
+            Scope::Object(key) => self.clock(key.resource(), key.cluster()),
+        };
+        newest.load(Ordering::Acquire) <= revision
     }
 
     /// Keeps what a view of `revision` showed, if it was asked for before.
@@ -158,17 +169,13 @@ impl ListCache {
 
     /// Records a change, before any view shows it.
     pub(crate) fn change(&self, event: &Event) {
-        let place = slot(&self.hasher, (event.key.resource(), event.key.cluster()), CLOCKS);
-        self.clocks[place].store(event.revision.get(), Ordering::Release);
+        for cluster in [event.key.cluster(), ""] {
+            self.clock(event.key.resource(), cluster).store(event.revision.get(), Ordering::Release);
+        }
     }
 
-    fn clock(&self, range: &KeyRange) -> Option<&AtomicU64> {
-        match range.scope() {
-            Scope::Cluster(resource, cluster) | Scope::Namespace(resource, cluster, _) => {
-                Some(&self.clocks[slot(&self.hasher, (resource.as_str(), cluster.as_str()), CLOCKS)])
-            }
-            Scope::Resource(_) | Scope::Object(_) => None,
-        }
+    fn clock(&self, resource: &str, cluster: &str) -> &AtomicU64 {
+        &self.clocks[slot(&self.hasher, (resource, cluster), CLOCKS)]
     }
 }
 

@@ -184,7 +184,7 @@ impl Embedded {
             window: Arc::new(Window::new(log, tail.head, options.ring_events, options.ring_bytes)),
             view: RwLock::new(Arc::new(view)),
             objects: ObjectCache::new(options.object_cache_bytes),
-            lists: ListCache::new(options.list_cache_bytes),
+            lists: ListCache::new(options.list_cache_bytes, tail.head),
             hub: Hub::new(Revision::new(tail.head)),
             observers: RwLock::default(),
             queue: Queue::default(),
@@ -268,6 +268,14 @@ impl Shared {
         let oldest = Revision::new(self.window.compacted());
         if revision < oldest {
             return Err(Error::Compacted { requested: revision, oldest });
+        }
+        // Most lists go on where nothing has changed: then the newest state is the one asked for. Looked at again after
+        // the reading, as a change may have come in between.
+        if self.lists.unchanged_since(&query.range, revision.get()) {
+            let page = self.list_latest(query)?;
+            if self.lists.unchanged_since(&query.range, revision.get()) {
+                return Ok(Page { revision, ..page });
+            }
         }
         let undo = self.window.undo(&query.range, revision.get(), view.revision).map_err(|error| match error {
             WatchError::Compacted { oldest, .. } => Error::Compacted { requested: revision, oldest },

@@ -19,9 +19,9 @@ const OVERHEAD: usize = 256;
 /// Changes before the opening of the store that the first watch to miss them brings into memory for all.
 const BACKFILL: u64 = 10_000;
 /// Past states that are kept for the next page of their list.
-const PAST_STATES: usize = 16;
+const PAST_STATES: usize = 8;
 /// A past state that differs from the present in more keys is not kept.
-const PAST_STATE_KEYS: usize = 50_000;
+const PAST_STATE_KEYS: usize = 5_000;
 
 /// What differs from the present: the keys changed since a revision with what stood there; `None` where nothing did.
 pub(crate) type Undo = Arc<BTreeMap<Key, Option<Item>>>;
@@ -193,6 +193,8 @@ impl Window {
         let undo = past.undo.clone();
         if undo.len() <= PAST_STATE_KEYS {
             let mut kept = self.past.lock();
+            let oldest = self.compacted();
+            kept.retain(|past| past.revision >= oldest);
             kept.push_back(past);
             if kept.len() > PAST_STATES {
                 kept.pop_front();
