@@ -129,7 +129,8 @@ impl Watch {
         let State::Behind(behind) = &self.state else {
             return;
         };
-        if behind.history.newest().get() > self.at.get() + NEAR {
+        // Clients may name any number as the revision they have seen, the largest one too.
+        if behind.history.newest().get() > self.at.get().saturating_add(NEAR) {
             return;
         }
         let (live, upto) = behind.hub.subscribe(&behind.range, behind.buffer);

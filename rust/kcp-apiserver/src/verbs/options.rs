@@ -86,6 +86,7 @@ impl DeleteOptions {
         let (dry, policy, orphan) = match body {
             Some(body) => {
                 check_header(body)?;
+                check_types(body)?;
                 let text = |value: &Value| value.as_str().map(str::to_owned);
                 if let Some(preconditions) = body.get("preconditions") {
                     options.uid = preconditions.get("uid").and_then(text);
@@ -250,4 +251,43 @@ fn check_header(body: &Value) -> Result<(), Status> {
         "{kind} in version \"{version}\" cannot be handled as a DeleteOptions: converting ({kind}) to (DeleteOptions): \
          unknown conversion"
     )))
+}
+
+/// The fields of `DeleteOptions`: where, the type that messages name, what fits.
+const DELETE_FIELDS: &[(&str, &str, fn(&Value) -> bool)] = &[
+    ("gracePeriodSeconds", "int64", Value::is_i64),
+    ("preconditions", "v1.Preconditions", Value::is_object),
+    ("preconditions/uid", "types.UID", Value::is_string),
+    ("preconditions/resourceVersion", "string", Value::is_string),
+    ("orphanDependents", "bool", Value::is_boolean),
+    ("propagationPolicy", "v1.DeletionPropagation", Value::is_string),
+    ("dryRun", "[]string", |value| value.as_array().is_some_and(|all| all.iter().all(Value::is_string))),
+];
+
+/// Refuses fields of a wrong type: a mistyped precondition or dry run must not become a plain delete.
+fn check_types(body: &Value) -> Result<(), Status> {
+    let refuse = |value: &Value, into: String| {
+        let given = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        Err(Status::bad_request(format!(
+            "DeleteOptions in version \"v1\" cannot be handled as a DeleteOptions: json: cannot unmarshal {given} into \
+             Go {into}"
+        )))
+    };
+    if !body.is_object() {
+        return refuse(body, "value of type v1.DeleteOptions".to_owned());
+    }
+    for (path, go, fits) in DELETE_FIELDS {
+        let value = body.pointer(&format!("/{path}")).filter(|value| !value.is_null());
+        if let Some(value) = value.filter(|value| !fits(value)) {
+            return refuse(value, format!("struct field DeleteOptions.{} of type {go}", path.replace('/', ".")));
+        }
+    }
+    Ok(())
 }

@@ -3,7 +3,11 @@
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::strict;
 use serde_json::Value;
-use serde_saphyr::DuplicateKeyPolicy;
+use serde_saphyr::{DuplicateKeyPolicy, Error, Options};
+
+/// Events that aliases may add to a document. Documents written by hand stay far below; a few hundred bytes of aliases
+/// of aliases would keep a thread busy for as long as this allows.
+const REPLAYED: usize = 50_000;
 
 /// Decodes one YAML document. Repeated keys are complained about; the last one counts.
 ///
@@ -16,12 +20,30 @@ pub fn decode(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
         // The same bound as JSON has, within which everything may recurse.
         if strict::is_shallow(&value) { Ok(value) } else { Err(refuse("exceeded max depth")) }
     };
-    let strictly = serde_saphyr::from_str::<Value>(text);
-    let Err(complaint) = strictly else { return Ok((shallow(strictly.unwrap_or_default())?, Vec::new())) };
-    let lenient = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
-    let value = serde_saphyr::from_str_with_options::<Value>(text, lenient)
-        .map_err(|error| refuse(first_line(&error.to_string())))?;
-    Ok((shallow(value)?, vec![first_line(&complaint.to_string()).to_owned()]))
+    match serde_saphyr::from_str_with_options::<Value>(text, options(DuplicateKeyPolicy::Error)) {
+        Ok(value) => Ok((shallow(value)?, Vec::new())),
+        Err(complaint) if is_duplicate(&complaint) => {
+            let value = serde_saphyr::from_str_with_options::<Value>(text, options(DuplicateKeyPolicy::LastWins))
+                .map_err(|error| refuse(first_line(&error.to_string())))?;
+            Ok((shallow(value)?, vec![first_line(&complaint.to_string()).to_owned()]))
+        }
+        Err(error) => Err(refuse(first_line(&error.to_string()))),
+    }
+}
+
+fn options(duplicate_keys: DuplicateKeyPolicy) -> Options {
+    serde_saphyr::options! {
+        duplicate_keys: duplicate_keys,
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: REPLAYED },
+    }
+}
+
+/// Whether a repeated key is all that is wrong so far; only then is a document read a second time.
+fn is_duplicate(mut error: &Error) -> bool {
+    while let Error::AliasError { error: inner, .. } | Error::WithSnippet { error: inner, .. } = error {
+        error = inner;
+    }
+    matches!(error, Error::DuplicateMappingKey { .. })
 }
 
 fn first_line(text: &str) -> &str {
@@ -55,6 +77,14 @@ mod tests {
         assert_eq!(decode(nested(100_000).as_bytes()).unwrap_err().code, 400);
         let aliases = (1..200).map(|i| format!("a{i}: &a{i} [*a{}]\n", i - 1)).collect::<String>();
         assert_eq!(decode(format!("a0: &a0 [1]\n{aliases}").as_bytes()).unwrap_err().code, 400);
+    }
+
+    #[test]
+    fn aliases_of_aliases_are_refused_before_they_unfold() {
+        let nine = |name: &str| vec![name; 9].join(",");
+        let levels = (1..12).map(|i| format!("a{i}: &a{i} [{}]\n", nine(&format!("*a{}", i - 1)))).collect::<String>();
+        let refused = decode(format!("a0: &a0 [{}]\n{levels}", nine("x")).as_bytes()).unwrap_err();
+        assert_eq!(refused.code, 400);
     }
 
     #[test]
