@@ -121,6 +121,24 @@ async fn a_head_beyond_the_limit_is_refused() {
 }
 
 #[tokio::test]
+async fn a_client_that_opens_and_resets_streams_without_end_harms_nobody_else() {
+    let running = start(Limits::default(), None).await;
+    let mut storm = running.http2().await;
+    let mut other = running.http2().await;
+    for _ in 0..5000 {
+        if !storm.reset("/stuck").await {
+            break;
+        }
+    }
+    let answer = tokio::time::timeout(LONG, other.send("GET", "/", "")).await.unwrap();
+    assert_eq!(text(answer).await, "hello");
+    // What the storm left behind does not keep a drain waiting.
+    drop(storm);
+    let drained = tokio::time::timeout(LONG, running.listener.drain(LONG)).await.unwrap();
+    assert_eq!(drained, Drained { cut: 0 });
+}
+
+#[tokio::test]
 async fn a_drain_ends_watches_and_idle_connections_at_once() {
     let running = start(Limits::default(), None).await;
     let idle = running.http1(None).await;

@@ -190,6 +190,17 @@ impl Http2 {
     }
 }
 
+impl Http2 {
+    /// Opens a stream and resets it at once; tells whether the connection still stands.
+    pub async fn reset(&mut self, path: &str) -> bool {
+        let sent = self.0.send_request(request("GET", path, ""));
+        // Polled once and dropped: the request goes out, and the reset after it.
+        let _ = futures_util::FutureExt::now_or_never(sent);
+        tokio::task::yield_now().await;
+        !self.0.is_closed()
+    }
+}
+
 pub async fn text(answer: Answer) -> String {
     String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
