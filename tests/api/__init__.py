@@ -1,0 +1,1 @@
+"""The API as HTTP clients meet it, over a socket."""
