@@ -7,6 +7,7 @@ The recorder runs it against a real kube-apiserver, the test against a fresh log
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import re
@@ -248,6 +249,7 @@ class Runner:
         for pattern, replacement in REPLACEMENTS:
             text = pattern.sub(replacement, text)
         lines = [WIDE_SPACES.sub("  ", line).rstrip() for line in text.splitlines()]
+        lines = with_sorted_causes(lines)
         if step.served:
             lines = [line for line in lines if is_served_row(line)]
         return [line for line in lines if not any(re.search(p, line) for p in step.drop)]
@@ -282,6 +284,14 @@ REPLACEMENTS = [
         (r"hash=[0-9A-F]+", "hash=<hash>"),
     )
 ]
+
+
+def with_sorted_causes(lines: list[str]) -> list[str]:
+    """Sort neighbouring lines that are causes of a refusal: a real server walks maps in any order."""
+    out: list[str] = []
+    for is_cause, group in itertools.groupby(lines, lambda line: line.startswith("* ")):
+        out.extend(sorted(group) if is_cause else group)
+    return out
 
 
 def sorted_json(text: str) -> str:
