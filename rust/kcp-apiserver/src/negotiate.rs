@@ -246,6 +246,12 @@ pub fn prefers_yaml(headers: &HeaderMap) -> bool {
         && accept(headers, "", Offer::document(false)).is_ok_and(|negotiated| negotiated.media == Media::Yaml)
 }
 
+/// Whether a client names one of the media types, which have no wildcard form.
+pub fn takes_any(headers: &HeaderMap, types: &[&str]) -> bool {
+    let header = headers.get(ACCEPT).map_or("", |value| value.to_str().unwrap_or("-"));
+    header.split(',').filter_map(|text| text.split(';').next()).any(|text| types.contains(&text.trim()))
+}
+
 /// Routes of built-in resources are found by what they produce, so for those a request that names no producible type
 /// at all never reaches the negotiation and is refused in other words.
 fn refusal(clauses: &[Clause<'_>], offer: Offer) -> Status {

@@ -7,6 +7,7 @@ pub mod built_in;
 mod operations;
 mod parameters;
 mod v2;
+mod v2_protobuf;
 mod v3;
 
 use crate::codec::{self, Header};
@@ -32,6 +33,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const JSON: &str = "application/json";
+/// Name of the kept 2.0 document in protobuf.
+const PROTOBUF: &str = "v2.pb";
 
 /// How long a document under its own hash stays as it is.
 const YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
@@ -195,14 +198,15 @@ pub fn part<'a>(server: &'a ApiServer, exchange: &'a Exchange, path: Vec<String>
 /// Answers `/openapi/v2`.
 pub fn whole<'a>(server: &'a ApiServer, exchange: &'a Exchange, _path: Vec<String>) -> BoxFuture<'a, paths::Answer> {
     Box::pin(async move {
-        if !negotiate::takes_json(exchange.headers()) {
+        let json = negotiate::takes_json(exchange.headers());
+        if !json && !negotiate::takes_any(exchange.headers(), &v2_protobuf::ACCEPTED) {
             return Ok(not_acceptable());
         }
         for attempt in 1.. {
             let view = server.registry.view(cluster(exchange)).await?;
             let identity = Identity::of(view.custom.iter());
             if let Some(document) = server.documents.find(identity, "v2") {
-                return Ok(document.answer(exchange, JSON));
+                return answer_whole(server, exchange, identity, &document, json);
             }
             let custom: Vec<&Arc<Served>> = view.custom.iter().collect();
             let published = published(server, exchange, &custom, publish_v2).await?;
@@ -215,10 +219,30 @@ pub fn whole<'a>(server: &'a ApiServer, exchange: &'a Exchange, _path: Vec<Strin
             } else if attempt < ATTEMPTS {
                 continue;
             }
-            return Ok(document.answer(exchange, JSON));
+            return answer_whole(server, exchange, identity, &document, json);
         }
         Err(Status::internal("the definitions change too often"))
     })
+}
+
+/// The 2.0 document in the form that was asked for; both have the tag of the JSON.
+fn answer_whole(
+    server: &ApiServer,
+    exchange: &Exchange,
+    identity: Identity,
+    document: &Document,
+    json: bool,
+) -> paths::Answer {
+    if json {
+        return Ok(document.answer(exchange, JSON));
+    }
+    if let Some(kept) = server.documents.find(identity, PROTOBUF).filter(|kept| kept.etag == document.etag) {
+        return Ok(kept.answer(exchange, v2_protobuf::CONTENT_TYPE));
+    }
+    let value: Value = serde_json::from_slice(&document.body).map_err(|error| Status::internal(error.to_string()))?;
+    let encoded = Arc::new(Document::with_etag(v2_protobuf::encode(&value), document.etag.clone()));
+    server.documents.keep(identity, PROTOBUF.into(), Arc::clone(&encoded));
+    Ok(encoded.answer(exchange, v2_protobuf::CONTENT_TYPE))
 }
 
 /// The schemas of custom resources by definition name, as their definitions are written.

@@ -1,0 +1,287 @@
+//! The OpenAPI 2.0 document as protobuf, the only form in which kubectl asks for it: to look up kinds that the 3.0
+//! documents do not know, and kinds that nobody can patch. Numbers are those of the published message definitions
+//! (`openapi.v2.Document`).
+
+use serde_json::{Map, Value};
+
+/// What clients ask for, in both spellings.
+pub const ACCEPTED: [&str; 2] = [
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+];
+
+/// What answers say they are.
+pub const CONTENT_TYPE: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+const VARINT: u64 = 0;
+const FIXED64: u64 = 1;
+const LENGTH: u64 = 2;
+
+/// A message under construction.
+#[derive(Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    fn varint(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push((number & 0x7f) as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+
+    fn bytes(&mut self, field: u64, bytes: &[u8]) {
+        self.varint(field << 3 | LENGTH);
+        self.varint(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn message(&mut self, field: u64, message: &Self) {
+        self.bytes(field, &message.0);
+    }
+
+    fn text(&mut self, field: u64, value: &Value) {
+        if let Some(text) = value.as_str() {
+            self.bytes(field, text.as_bytes());
+        }
+    }
+
+    /// A text, or each text of a list.
+    fn texts(&mut self, field: u64, value: &Value) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| self.text(field, item)),
+            one => self.text(field, one),
+        }
+    }
+
+    fn flag(&mut self, field: u64, value: &Value) {
+        if value.as_bool() == Some(true) {
+            self.varint(field << 3 | VARINT);
+            self.varint(1);
+        }
+    }
+
+    fn integer(&mut self, field: u64, value: &Value) {
+        if let Some(number) = value.as_i64() {
+            self.varint(field << 3 | VARINT);
+            self.varint(number as u64);
+        }
+    }
+
+    fn double(&mut self, field: u64, value: &Value) {
+        if let Some(number) = value.as_f64() {
+            self.varint(field << 3 | FIXED64);
+            self.0.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+
+    /// Any value, as the YAML that its JSON is.
+    fn any(&mut self, field: u64, value: &Value) {
+        let mut any = Self::default();
+        any.bytes(2, value.to_string().as_bytes());
+        self.message(field, &any);
+    }
+
+    /// The extensions of an object, each with its name.
+    fn extensions(&mut self, field: u64, object: &Value) {
+        for (name, value) in fields(object).filter(|(name, _)| name.starts_with("x-")) {
+            let mut named = Self::default();
+            named.bytes(1, name.as_bytes());
+            named.any(2, value);
+            self.message(field, &named);
+        }
+    }
+
+    /// The entries of a map, each with its name.
+    fn named(&mut self, field: u64, object: &Value, encode: fn(&Value) -> Self) {
+        for (name, value) in fields(object).filter(|(name, _)| !name.starts_with("x-")) {
+            let mut named = Self::default();
+            named.bytes(1, name.as_bytes());
+            named.message(2, &encode(value));
+            self.message(field, &named);
+        }
+    }
+}
+
+fn fields(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    object.as_object().into_iter().flat_map(Map::iter)
+}
+
+/// A message whose one field is another message.
+fn around(field: u64, inner: &Message) -> Message {
+    let mut outer = Message::default();
+    outer.message(field, inner);
+    outer
+}
+
+/// The document as protobuf.
+pub fn encode(document: &Value) -> Vec<u8> {
+    let mut out = Message::default();
+    out.text(1, &document["swagger"]);
+    let mut info = Message::default();
+    info.text(1, &document["info"]["title"]);
+    info.text(2, &document["info"]["version"]);
+    out.message(2, &info);
+    let mut paths = Message::default();
+    paths.named(2, &document["paths"], path);
+    out.message(8, &paths);
+    let mut definitions = Message::default();
+    definitions.named(1, &document["definitions"], schema);
+    out.message(9, &definitions);
+    out.0
+}
+
+fn path(item: &Value) -> Message {
+    let mut out = Message::default();
+    let operations = ["get", "put", "post", "delete", "options", "head", "patch"];
+    for (field, name) in (2..).zip(operations) {
+        if let Some(value) = item.get(name) {
+            out.message(field, &operation(value));
+        }
+    }
+    parameters(&mut out, 9, &item["parameters"]);
+    out.extensions(10, item);
+    out
+}
+
+fn operation(operation: &Value) -> Message {
+    let mut out = Message::default();
+    out.texts(1, &operation["tags"]);
+    out.text(3, &operation["description"]);
+    out.text(5, &operation["operationId"]);
+    out.texts(6, &operation["produces"]);
+    out.texts(7, &operation["consumes"]);
+    parameters(&mut out, 8, &operation["parameters"]);
+    let mut responses = Message::default();
+    responses.named(1, &operation["responses"], response);
+    out.message(9, &responses);
+    out.texts(10, &operation["schemes"]);
+    out.extensions(13, operation);
+    out
+}
+
+fn parameters(out: &mut Message, field: u64, list: &Value) {
+    for parameter in list.as_array().into_iter().flatten() {
+        let item = if parameter.get("$ref").is_some() {
+            let mut reference = Message::default();
+            reference.text(1, &parameter["$ref"]);
+            around(2, &reference)
+        } else if parameter["in"] == "body" {
+            let mut body = Message::default();
+            body.text(1, &parameter["description"]);
+            body.text(2, &parameter["name"]);
+            body.text(3, &parameter["in"]);
+            body.flag(4, &parameter["required"]);
+            body.message(5, &schema(&parameter["schema"]));
+            around(1, &around(1, &body))
+        } else {
+            let in_path = parameter["in"] == "path";
+            let mut plain = Message::default();
+            plain.flag(1, &parameter["required"]);
+            plain.text(2, &parameter["in"]);
+            plain.text(3, &parameter["description"]);
+            plain.text(4, &parameter["name"]);
+            plain.text(if in_path { 5 } else { 6 }, &parameter["type"]);
+            around(1, &around(2, &around(if in_path { 4 } else { 3 }, &plain)))
+        };
+        out.message(field, &item);
+    }
+}
+
+fn response(response: &Value) -> Message {
+    let mut out = Message::default();
+    out.text(1, &response["description"]);
+    if let Some(value) = response.get("schema") {
+        out.message(2, &around(1, &schema(value)));
+    }
+    around(1, &out)
+}
+
+fn schema(value: &Value) -> Message {
+    let mut out = Message::default();
+    out.text(1, &value["$ref"]);
+    out.text(2, &value["format"]);
+    out.text(3, &value["title"]);
+    out.text(4, &value["description"]);
+    if let Some(default) = value.get("default") {
+        out.any(5, default);
+    }
+    out.double(6, &value["multipleOf"]);
+    out.double(7, &value["maximum"]);
+    out.flag(8, &value["exclusiveMaximum"]);
+    out.double(9, &value["minimum"]);
+    out.flag(10, &value["exclusiveMinimum"]);
+    out.integer(11, &value["maxLength"]);
+    out.integer(12, &value["minLength"]);
+    out.text(13, &value["pattern"]);
+    out.integer(14, &value["maxItems"]);
+    out.integer(15, &value["minItems"]);
+    out.flag(16, &value["uniqueItems"]);
+    out.integer(17, &value["maxProperties"]);
+    out.integer(18, &value["minProperties"]);
+    out.texts(19, &value["required"]);
+    for option in value["enum"].as_array().into_iter().flatten() {
+        out.any(20, option);
+    }
+    match value.get("additionalProperties") {
+        Some(Value::Bool(allowed)) => {
+            let mut item = Message::default();
+            item.flag(2, &Value::Bool(*allowed));
+            out.message(21, &item);
+        }
+        Some(inner) => out.message(21, &around(1, &schema(inner))),
+        None => {}
+    }
+    if let Some(kinds) = value.get("type") {
+        let mut item = Message::default();
+        item.texts(1, kinds);
+        out.message(22, &item);
+    }
+    if let Some(items) = value.get("items") {
+        out.message(23, &around(1, &schema(items)));
+    }
+    for part in value["allOf"].as_array().into_iter().flatten() {
+        out.message(24, &schema(part));
+    }
+    if let Some(properties) = value.get("properties").and_then(Value::as_object) {
+        let mut all = Message::default();
+        for (name, property) in properties {
+            let mut named = Message::default();
+            named.bytes(1, name.as_bytes());
+            named.message(2, &schema(property));
+            all.message(1, &named);
+        }
+        out.message(25, &all);
+    }
+    out.extensions(31, value);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_definition_is_written_field_by_field() {
+        let document = json!({
+            "swagger": "2.0",
+            "info": {"title": "t", "version": "v"},
+            "paths": {},
+            "definitions": {"a": {"type": "string", "x-b": 1}},
+        });
+        let mut schema = vec![0xb2, 0x01, 8, 0x0a, 6];
+        schema.extend(b"string");
+        schema.extend([0xfa, 0x01, 10, 0x0a, 3]);
+        schema.extend(b"x-b");
+        schema.extend([0x12, 3, 0x12, 1, b'1']);
+        let mut named = vec![0x0a, 1, b'a', 0x12, schema.len() as u8];
+        named.extend(&schema);
+        let mut want = vec![0x0a, 3];
+        want.extend(b"2.0");
+        want.extend([0x12, 6, 0x0a, 1, b't', 0x12, 1, b'v', 0x42, 0]);
+        want.extend([0x4a, named.len() as u8 + 2, 0x0a, named.len() as u8]);
+        want.extend(&named);
+        assert_eq!(encode(&document), want);
+    }
+}
