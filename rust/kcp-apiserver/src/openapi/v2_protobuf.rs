@@ -24,14 +24,14 @@ struct Message(Vec<u8>);
 impl Message {
     fn varint(&mut self, mut number: u64) {
         while number >= 0x80 {
-            self.0.push((number & 0x7f) as u8 | 0x80);
+            self.0.push(((number & 0x7f) as u8) | 0x80);
             number >>= 7;
         }
         self.0.push(number as u8);
     }
 
     fn bytes(&mut self, field: u64, bytes: &[u8]) {
-        self.varint(field << 3 | LENGTH);
+        self.varint((field << 3) | LENGTH);
         self.varint(bytes.len() as u64);
         self.0.extend_from_slice(bytes);
     }
@@ -56,21 +56,21 @@ impl Message {
 
     fn flag(&mut self, field: u64, value: &Value) {
         if value.as_bool() == Some(true) {
-            self.varint(field << 3 | VARINT);
+            self.varint((field << 3) | VARINT);
             self.varint(1);
         }
     }
 
     fn integer(&mut self, field: u64, value: &Value) {
         if let Some(number) = value.as_i64() {
-            self.varint(field << 3 | VARINT);
+            self.varint((field << 3) | VARINT);
             self.varint(number as u64);
         }
     }
 
     fn double(&mut self, field: u64, value: &Value) {
         if let Some(number) = value.as_f64() {
-            self.varint(field << 3 | FIXED64);
+            self.varint((field << 3) | FIXED64);
             self.0.extend_from_slice(&number.to_le_bytes());
         }
     }
