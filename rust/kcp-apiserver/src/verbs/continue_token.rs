@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use kcp_apimachinery::status::Status;
+use kcp_apimachinery::strict;
 use kcp_storage::{Key, Revision};
 use serde::{Deserialize, Serialize};
 
@@ -46,9 +47,11 @@ impl Token {
     /// # Errors
     /// 400 for anything that is not one: the key it names always lies in the list that is asked for.
     pub fn decode(text: &str, target: &Target) -> Result<Self, Status> {
-        let invalid = |why: &str| Status::bad_request(format!("continue key is not valid: {why}"));
+        let invalid =
+            |why: &str| Status::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
         let raw = URL_SAFE_NO_PAD.decode(text).map_err(|error| invalid(&error.to_string()))?;
-        let wire: Wire = serde_json::from_slice(&raw).map_err(|error| invalid(&error.to_string()))?;
+        let decoded = strict::decode(&raw).map_err(|error| invalid(&error))?;
+        let wire: Wire = serde_json::from_value(decoded).map_err(|error| invalid(&error.to_string()))?;
         if wire.v != VERSION {
             return Err(invalid(&format!("server does not recognize this encoded version {:?}", wire.v)));
         }

@@ -10,7 +10,9 @@ use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS};
 use crate::verbs::{input, output, storage_error};
 use http::StatusCode;
+use kcp_apimachinery::GroupResource;
 use kcp_apimachinery::status::{Details, Status};
+use kcp_apimachinery::strict;
 use kcp_storage::{Batch, Change, CommitError, Expect, Item, Key, Op};
 use serde_json::Value;
 
@@ -47,8 +49,17 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
 pub async fn options(exchange: &mut Exchange, target: &Target) -> Result<DeleteOptions, Status> {
     let media = input::media_type(exchange);
     let body = input::read(exchange).await?;
-    let given = if body.is_empty() { None } else { Some(input::decode(&media, &body, &target.served)?.object) };
+    let given = if body.is_empty() { None } else { Some(decode(&media, &body, target)?) };
     DeleteOptions::parse(exchange.query(), given.as_ref())
+}
+
+/// Decodes the options' body, which is refused in words of its own.
+fn decode(media: &str, body: &[u8], target: &Target) -> Result<Value, Status> {
+    if media == "application/json" {
+        let refuse = |error| Status::bad_request(format!("couldn't get version/kind; json parse error: {error}"));
+        return strict::decode(body).map_err(refuse);
+    }
+    Ok(input::decode(media, body, &target.served)?.object)
 }
 
 /// Deletes one object, or begins to.
@@ -113,7 +124,9 @@ fn mark(server: &ApiServer, object: &mut Value) {
 }
 
 fn check_preconditions(target: &Target, object: &Value, item: &Item, options: &DeleteOptions) -> Result<(), Status> {
-    let (resource, name) = (target.resource(), item.key.name());
+    // These conflicts name the kind, unlike all others.
+    let resource = GroupResource::new(&target.served.group, &target.served.kind);
+    let name = item.key.name();
     let live = object["metadata"]["uid"].as_str().unwrap_or_default();
     if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != live) {
         return Err(Status::conflict(

@@ -80,7 +80,7 @@ pub fn decode(media: &str, body: &[u8], served: &Served) -> Result<Input, Status
             Err(error) => Err(Status::bad_request(strict::unrecognized(&served.kind, &error, body))),
         },
         "application/yaml" => {
-            let (object, complaints) = yaml::decode(body)?;
+            let (object, complaints) = yaml::decode(body, &served.kind)?;
             Ok(Input { object, complaints })
         }
         protobuf::MEDIA_TYPE if !served.is_custom() => {

@@ -56,7 +56,7 @@ pub async fn read(
     let mut after = None;
     let mut token = None;
     if options.continue_token.is_empty() {
-        if let Some(revision) = options.revision()? {
+        if let Some(revision) = options.list_revision()? {
             wait_for(server, revision).await?;
             let exact = options.version_match == "Exact"
                 || (options.version_match.is_empty() && options.limit > 0 && revision > 0);

@@ -44,6 +44,9 @@ pub fn serve<'a>(server: &'a ApiServer, exchange: &'a mut Exchange) -> BoxFuture
         if let Some(text) = &target.served.deprecation {
             exchange.warnings.push(text.clone());
         }
+        if exchange.info.verb != "watch" {
+            options::check_timeout(exchange.query())?;
+        }
         dispatch(server, exchange, &target).await
     })
 }

@@ -1,8 +1,10 @@
 //! Options of writes, lists and deletes, from the query or a `DeleteOptions` body.
 
 use crate::request_info::{truthy, value, values};
+use crate::verbs::input::go_type;
 use kcp_apimachinery::GroupKind;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::meta;
 use kcp_apimachinery::status::Status;
 use serde_json::Value;
 
@@ -31,13 +33,8 @@ impl WriteOptions {
     pub fn parse(query: &str, verb: &str) -> Result<Self, Status> {
         let mut errors = ErrorList::default();
         let dry_run = dry_run(&values(query, "dryRun").collect::<Vec<_>>(), &mut errors);
-        let given = value(query, "fieldManager").unwrap_or_default();
-        if given.chars().count() > 128 {
-            errors.push(Error::too_long(&Path::root("fieldManager"), 128));
-        } else if given.chars().any(|c| c.is_control()) {
-            let path = Path::root("fieldManager");
-            errors.push(Error::invalid(&path, given.as_str(), "should only contain printable characters"));
-        }
+        let manager = value(query, "fieldManager").unwrap_or_default();
+        errors.extend(meta::validate_field_manager(&manager, &Path::root("fieldManager")));
         let mode = value(query, "fieldValidation").unwrap_or_default();
         let field_validation = match mode.as_str() {
             "" | "Warn" => FieldValidation::Warn,
@@ -99,6 +96,9 @@ impl DeleteOptions {
                     body.get("orphanDependents").and_then(Value::as_bool),
                 )
             }
+            None if value(query, "gracePeriodSeconds").is_some_and(|text| text.parse::<i64>().is_err()) => {
+                return Err(not_a_number(&value(query, "gracePeriodSeconds").unwrap_or_default()));
+            }
             None => (
                 values(query, "dryRun").collect(),
                 value(query, "propagationPolicy"),
@@ -116,7 +116,7 @@ impl DeleteOptions {
             Some("Foreground") => Some(Propagation::Foreground),
             Some("Orphan") => Some(Propagation::Orphan),
             Some(other) => {
-                let supported = ["Background", "Foreground", "Orphan"];
+                let supported = ["Foreground", "Background", "Orphan", "nil"];
                 errors.push(Error::not_supported(&Path::root("propagationPolicy"), other, &supported));
                 None
             }
@@ -148,21 +148,17 @@ pub struct ListOptions {
 impl ListOptions {
     /// Reads and checks the options.
     pub fn parse(query: &str, watching: bool) -> Result<Self, Status> {
-        let number = |name: &str| -> Result<Option<u64>, Status> {
-            match value(query, name).filter(|text| !text.is_empty()) {
-                None => Ok(None),
-                Some(text) => text
-                    .parse()
-                    .map(Some)
-                    .map_err(|_| Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))),
-            }
+        let number = |name: &str| -> Result<u64, Status> {
+            let text = value(query, name).filter(|text| !text.is_empty()).unwrap_or_else(|| "0".to_owned());
+            // What is below zero asks for nothing.
+            text.parse::<i64>().map(|number| u64::try_from(number).unwrap_or_default()).map_err(|_| not_a_number(&text))
         };
         let options = Self {
             resource_version: value(query, "resourceVersion").unwrap_or_default(),
             version_match: value(query, "resourceVersionMatch").unwrap_or_default(),
-            limit: number("limit")?.map_or(0, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+            limit: usize::try_from(number("limit")?).unwrap_or(usize::MAX),
             continue_token: value(query, "continue").unwrap_or_default(),
-            timeout_seconds: number("timeoutSeconds")?,
+            timeout_seconds: Some(number("timeoutSeconds")?).filter(|seconds| *seconds > 0),
             bookmarks: truthy(query, "allowWatchBookmarks"),
             send_initial_events: value(query, "sendInitialEvents").map(|_| truthy(query, "sendInitialEvents")),
         };
@@ -173,6 +169,11 @@ impl ListOptions {
     /// The `resourceVersion` as a number; `None` when absent.
     pub fn revision(&self) -> Result<Option<u64>, Status> {
         parse_revision(&self.resource_version)
+    }
+
+    /// The same for a list, which refuses what is no number in its own words.
+    pub fn list_revision(&self) -> Result<Option<u64>, Status> {
+        self.revision().map_err(|status| Status::bad_request(format!("invalid resource version: {}", status.message)))
     }
 
     fn check_list(&self) -> ErrorList {
@@ -206,10 +207,11 @@ impl ListOptions {
         let mut errors = ErrorList::default();
         let path = Path::root("resourceVersionMatch");
         if self.send_initial_events.is_some() {
-            if self.version_match.is_empty() {
+            if self.version_match != "NotOlderThan" {
                 let text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-                errors.push(Error::forbidden(&Path::root("sendInitialEvents"), text));
-            } else if self.version_match != "NotOlderThan" {
+                errors.push(Error::forbidden(&path, text));
+            }
+            if !matches!(self.version_match.as_str(), "" | "NotOlderThan") {
                 errors.push(Error::not_supported(&path, self.version_match.as_str(), &["NotOlderThan"]));
             }
         } else if !self.version_match.is_empty() {
@@ -221,18 +223,61 @@ impl ListOptions {
 }
 
 /// A `resourceVersion` as a number; `None` when it is empty.
+///
+/// # Errors
+/// A 500 without a reason: so do reads of one object and watches answer. Lists have words of their own.
 pub fn parse_revision(text: &str) -> Result<Option<u64>, Status> {
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| {
-        Status::bad_request(format!("invalid resource version: strconv.ParseUint: parsing {text:?}: invalid syntax"))
-    })
+    text.parse().map(Some).map_err(|_| Status::generic(500, format!("resourceVersion: {}", not_a_revision(text))))
+}
+
+fn not_a_revision(text: &str) -> String {
+    format!("Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax")
+}
+
+fn not_a_number(text: &str) -> Status {
+    Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
+}
+
+/// Checks the `timeout` parameter of a request that is not a watch.
+pub fn check_timeout(query: &str) -> Result<(), Status> {
+    match value(query, "timeout") {
+        Some(text) if !is_duration(&text) => Err(Status::bad_request(format!(
+            "invalid timeout specified in the request URL - time: invalid duration {text:?}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Whether text is a duration as Go writes them: `0`, or numbers with units such as `1m30s`.
+fn is_duration(text: &str) -> bool {
+    let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if rest == "0" {
+        return true;
+    }
+    if rest.is_empty() {
+        return false;
+    }
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+        let (number, tail) = rest.split_at(digits);
+        if !number.bytes().any(|byte| byte.is_ascii_digit()) || number.matches('.').count() > 1 {
+            return false;
+        }
+        let units = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"];
+        let Some(unit) = units.into_iter().filter(|unit| tail.starts_with(unit)).max_by_key(|unit| unit.len()) else {
+            return false;
+        };
+        rest = &tail[unit.len()..];
+    }
+    true
 }
 
 fn dry_run(values: &[String], errors: &mut ErrorList) -> bool {
-    for value in values.iter().filter(|value| *value != "All") {
-        errors.push(Error::not_supported(&Path::root("dryRun"), value.as_str(), &["All"]));
+    if values.iter().any(|value| value != "All") {
+        errors.push(Error::not_supported(&Path::root("dryRun"), Value::from(values.to_vec()), &["All"]));
     }
     values.iter().any(|value| value == "All")
 }
@@ -248,13 +293,15 @@ fn check_header(body: &Value) -> Result<(), Status> {
     }
     let version = body.get("apiVersion").and_then(Value::as_str).unwrap_or("v1");
     Err(Status::bad_request(format!(
-        "{kind} in version \"{version}\" cannot be handled as a DeleteOptions: converting ({kind}) to (DeleteOptions): \
-         unknown conversion"
+        "no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\""
     )))
 }
 
+/// Whether a value has a field's type.
+type Fits = fn(&Value) -> bool;
+
 /// The fields of `DeleteOptions`: where, the type that messages name, what fits.
-const DELETE_FIELDS: &[(&str, &str, fn(&Value) -> bool)] = &[
+const DELETE_FIELDS: &[(&str, &str, Fits)] = &[
     ("gracePeriodSeconds", "int64", Value::is_i64),
     ("preconditions", "v1.Preconditions", Value::is_object),
     ("preconditions/uid", "types.UID", Value::is_string),
@@ -267,14 +314,7 @@ const DELETE_FIELDS: &[(&str, &str, fn(&Value) -> bool)] = &[
 /// Refuses fields of a wrong type: a mistyped precondition or dry run must not become a plain delete.
 fn check_types(body: &Value) -> Result<(), Status> {
     let refuse = |value: &Value, into: String| {
-        let given = match value {
-            Value::Null => "null",
-            Value::Bool(_) => "bool",
-            Value::Number(_) => "number",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        };
+        let given = go_type(value);
         Err(Status::bad_request(format!(
             "DeleteOptions in version \"v1\" cannot be handled as a DeleteOptions: json: cannot unmarshal {given} into \
              Go {into}"

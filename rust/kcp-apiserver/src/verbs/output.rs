@@ -194,14 +194,12 @@ pub fn row(
 
 /// A table. Watches leave the columns out of all but the first event.
 pub fn table(version: MetaVersion, columns: Option<&[Column]>, rows: Vec<Value>, metadata: Value) -> Value {
-    let columns: Vec<Value> = columns
-        .unwrap_or_default()
-        .iter()
-        .map(|column| {
-            json!({"name": column.name, "type": column.kind, "format": column.format,
-                "description": column.description(), "priority": column.priority})
-        })
-        .collect();
+    let describe = |column: &Column| {
+        json!({"name": column.name, "type": column.kind, "format": column.format,
+            "description": column.description(), "priority": column.priority})
+    };
+    // Null where they are left out, as Go writes a list that was never made.
+    let columns = columns.map(|columns| columns.iter().map(describe).collect::<Vec<Value>>());
     json!({"kind": "Table", "apiVersion": version.api_version(), "metadata": metadata, "columnDefinitions": columns,
         "rows": rows})
 }

@@ -13,6 +13,7 @@ use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::patch::{JsonPatch, MergePatch, StrategicPatch};
 use kcp_apimachinery::status::Status;
+use kcp_apimachinery::{GroupKind, meta, strict};
 use serde_json::{Map, Value};
 
 /// A patch as it came.
@@ -98,12 +99,20 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         let item = get::read(server, target).await?;
         let old = output::object(served, &item)?;
         let mut new = patch.apply(&old, target)?;
-        header::check(&mut new, served, b"")?;
-        let unknown = served.strategy.decode(&mut new).map_err(|error| undecodable(target, &error))?;
+        let patched = new.clone();
+        header::check(&mut new, served, b"").map_err(|status| undecodable(&patched, &status.message))?;
+        let unknown = served.strategy.decode(&mut new).map_err(|error| undecodable(&patched, &error))?;
         if attempt == 0 {
             let mut complaints = patch.complaints().to_vec();
             complaints.extend(unknown);
-            input::settle(exchange, served, options.field_validation, complaints)?;
+            input::settle(exchange, served, options.field_validation, complaints.clone())
+                .map_err(|_| undecodable(&patched, &strict::strict_error(&complaints)))?;
+        }
+        let uid = |object: &Value| meta::uid(object).to_owned();
+        if !uid(&new).is_empty() && uid(&new) != uid(&old) {
+            let path = Path::root("metadata").child("uid");
+            let errors = ErrorList::from(Error::invalid(&path, meta::uid(&new), "field is immutable"));
+            return Err(Status::invalid(&target.kind(), &target.name, &errors));
         }
         if new["metadata"]["resourceVersion"].as_str().is_none_or(str::is_empty) {
             new["metadata"]["resourceVersion"] = Value::String(item.revision.to_string());
@@ -121,8 +130,8 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     Err(Status::modified(&target.resource(), &target.name))
 }
 
-fn undecodable(target: &Target, error: &str) -> Status {
-    let mut errors = ErrorList::default();
-    errors.push(Error::invalid(&Path::root("patch"), "", error));
-    Status::invalid(&target.kind(), &target.name, &errors)
+/// A patched document that is not what the endpoint takes; the message shows it whole.
+fn undecodable(patched: &Value, error: &str) -> Status {
+    let errors = ErrorList::from(Error::invalid(&Path::root("patch"), patched.to_string(), error));
+    Status::invalid(&GroupKind::new("", ""), "", &errors)
 }

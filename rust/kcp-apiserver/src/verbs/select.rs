@@ -33,8 +33,8 @@ impl Selection {
     /// Reads the selectors from a query and checks that the resource can be selected by them.
     pub fn parse(exchange: &Exchange, served: &Arc<Served>) -> Result<Self, Status> {
         let query = exchange.query();
-        let labels = label::Selector::parse(&value(query, "labelSelector").unwrap_or_default())
-            .map_err(|error| Status::bad_request(format!("unable to parse requirement: {}", trim(&error))))?;
+        let labels =
+            label::Selector::parse(&value(query, "labelSelector").unwrap_or_default()).map_err(Status::bad_request)?;
         let fields =
             field::Selector::parse(&value(query, "fieldSelector").unwrap_or_default()).map_err(Status::bad_request)?;
         fields
@@ -89,8 +89,4 @@ impl Selection {
             other => self.served.strategy.field(object, other).map(Cow::Owned),
         }
     }
-}
-
-fn trim(error: &str) -> &str {
-    error.strip_prefix("unable to parse requirement: ").unwrap_or(error)
 }

@@ -4,6 +4,7 @@ use crate::codec::Header;
 use crate::exchange::{Cluster, Exchange};
 use crate::registry::{ClusterView, Served};
 use crate::server::ApiServer;
+use http::Method;
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::{GroupKind, GroupResource};
 use kcp_storage::{Key, KeyRange};
@@ -54,6 +55,10 @@ impl Target {
         }
         if !info.subresource.is_empty() && !served.subresources.iter().any(|sub| sub.name == info.subresource) {
             return Err(Miss::Refused(Status::not_found_route()));
+        }
+        let whole = info.subresource.is_empty() && !info.names_object;
+        if exchange.parts.method == Method::HEAD || (whole && matches!(info.verb, "update" | "patch")) {
+            return Err(Miss::Refused(Status::method_not_allowed()));
         }
         let collection_verb = matches!(info.verb, "list" | "watch");
         if served.namespaced && !in_namespace && (info.names_object || !collection_verb) {

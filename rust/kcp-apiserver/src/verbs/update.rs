@@ -107,9 +107,7 @@ pub fn check_preconditions(target: &Target, object: &Value, old: &Value, item: &
     }
     if revision != item.revision.to_string() {
         if revision.parse::<u64>().is_err() {
-            return Err(Status::bad_request(format!(
-                "invalid resource version: strconv.ParseUint: parsing {revision:?}: invalid syntax"
-            )));
+            return Err(Status::generic(500, format!("strconv.ParseUint: parsing {revision:?}: invalid syntax")));
         }
         return Err(Status::modified(&resource, &target.name));
     }

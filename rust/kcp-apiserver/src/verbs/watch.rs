@@ -104,7 +104,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         },
         selection: (!selection.is_everything()).then(|| Box::new(selection)),
         initial: initial.into_iter().collect(),
-        end_mark: begins && watch_list && options.bookmarks,
+        end_mark: begins && options.bookmarks,
         since,
         watch,
         definition,
@@ -192,7 +192,8 @@ impl Render {
             Shape::Table(version) => {
                 let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
                 let columns = (!self.columns_sent).then_some(served.columns.as_slice());
-                let include = if kind == "BOOKMARK" { IncludeObject::Object } else { self.include };
+                let bare = kind == "BOOKMARK" && self.include == IncludeObject::None;
+                let include = if bare { IncludeObject::Metadata } else { self.include };
                 let row = output::row(served, object, include, version, self.clock.now());
                 let table = output::table(version, columns, vec![row], metadata);
                 self.columns_sent = true;

@@ -13,8 +13,13 @@ const REPLAYED: usize = 50_000;
 ///
 /// # Errors
 /// 400 for text that is not YAML, or that expands beyond the parser's budget.
-pub fn decode(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
-    let refuse = |text: &str| Status::bad_request(format!("error converting YAML to JSON: yaml: {text}"));
+pub fn decode(body: &[u8], kind: &str) -> Result<(Value, Vec<String>), Status> {
+    let refuse = |text: &str| {
+        let summary = strict::summarize(body);
+        Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): yaml: {text} ({summary})"
+        ))
+    };
     let text = std::str::from_utf8(body).map_err(|_| refuse("invalid leading UTF-8 octet"))?;
     let shallow = |value: Value| {
         // The same bound as JSON has, within which everything may recurse.
@@ -25,7 +30,7 @@ pub fn decode(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
         Err(complaint) if is_duplicate(&complaint) => {
             let value = serde_saphyr::from_str_with_options::<Value>(text, options(DuplicateKeyPolicy::LastWins))
                 .map_err(|error| refuse(first_line(&error.to_string())))?;
-            Ok((shallow(value)?, vec![first_line(&complaint.to_string()).to_owned()]))
+            Ok((shallow(value)?, vec![repeated(&complaint.to_string())]))
         }
         Err(error) => Err(refuse(first_line(&error.to_string()))),
     }
@@ -46,8 +51,23 @@ fn is_duplicate(mut error: &Error) -> bool {
     matches!(error, Error::DuplicateMappingKey { .. })
 }
 
+/// The parser's text without its place, which the messages of clients' habits do not have.
 fn first_line(text: &str) -> &str {
-    text.lines().find(|line| !line.trim().is_empty()).unwrap_or("not a document").trim()
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("not a document").trim();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    match line.split_once(": ") {
+        Some((place, rest)) if place.starts_with("line ") => rest,
+        _ => line,
+    }
+}
+
+/// What is said of a key given twice: `yaml: unmarshal errors:\n  line 7: key "a" already set in map`.
+fn repeated(complaint: &str) -> String {
+    let after = |text: &str| complaint.split_once(text).map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+    let line: String = after("line ").chars().take_while(char::is_ascii_digit).collect();
+    let key = after("duplicate mapping key: ");
+    let key = key.split(", set ").next().unwrap_or_default().lines().next().unwrap_or_default();
+    format!("yaml: unmarshal errors:\n  line {line}: key {key:?} already set in map")
 }
 
 #[cfg(test)]
@@ -55,16 +75,20 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn decode_map(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
+        decode(body, "ConfigMap")
+    }
+
     #[test]
     fn yaml_reads_as_json_would() {
-        let (value, complaints) = decode(b"a: 1\nb: [x, 1.5, true, null]\nc: {d: '2'}\n").unwrap();
+        let (value, complaints) = decode_map(b"a: 1\nb: [x, 1.5, true, null]\nc: {d: '2'}\n").unwrap();
         assert_eq!(value, json!({"a": 1, "b": ["x", 1.5, true, null], "c": {"d": "2"}}));
         assert!(complaints.is_empty());
     }
 
     #[test]
     fn a_repeated_key_is_complained_about_and_the_last_counts() {
-        let (value, complaints) = decode(b"a: 1\na: 2\n").unwrap();
+        let (value, complaints) = decode_map(b"a: 1\na: 2\n").unwrap();
         assert_eq!(value, json!({"a": 2}));
         assert_eq!(complaints.len(), 1);
     }
@@ -72,24 +96,24 @@ mod tests {
     #[test]
     fn deep_documents_are_refused() {
         let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(decode(nested(30).as_bytes()).is_ok());
-        assert_eq!(decode(nested(200).as_bytes()).unwrap_err().code, 400);
-        assert_eq!(decode(nested(100_000).as_bytes()).unwrap_err().code, 400);
+        assert!(decode_map(nested(30).as_bytes()).is_ok());
+        assert_eq!(decode_map(nested(200).as_bytes()).unwrap_err().code, 400);
+        assert_eq!(decode_map(nested(100_000).as_bytes()).unwrap_err().code, 400);
         let aliases = (1..200).map(|i| format!("a{i}: &a{i} [*a{}]\n", i - 1)).collect::<String>();
-        assert_eq!(decode(format!("a0: &a0 [1]\n{aliases}").as_bytes()).unwrap_err().code, 400);
+        assert_eq!(decode_map(format!("a0: &a0 [1]\n{aliases}").as_bytes()).unwrap_err().code, 400);
     }
 
     #[test]
     fn aliases_of_aliases_are_refused_before_they_unfold() {
-        let nine = |name: &str| vec![name; 9].join(",");
+        let nine = |name: &str| [name; 9].join(",");
         let levels = (1..12).map(|i| format!("a{i}: &a{i} [{}]\n", nine(&format!("*a{}", i - 1)))).collect::<String>();
-        let refused = decode(format!("a0: &a0 [{}]\n{levels}", nine("x")).as_bytes()).unwrap_err();
+        let refused = decode_map(format!("a0: &a0 [{}]\n{levels}", nine("x")).as_bytes()).unwrap_err();
         assert_eq!(refused.code, 400);
     }
 
     #[test]
     fn what_is_not_yaml_is_refused() {
-        assert_eq!(decode(b"a: [").unwrap_err().code, 400);
-        assert_eq!(decode(b"\xff").unwrap_err().code, 400);
+        assert_eq!(decode_map(b"a: [").unwrap_err().code, 400);
+        assert_eq!(decode_map(b"\xff").unwrap_err().code, 400);
     }
 }
