@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import ssl
+import subprocess
 import threading
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import read_kubeconfig, start_kcp
+from tests.conftest import kcp_command, read_kubeconfig, start_kcp
 from tests.crash.ledger import (
     GIVEN_CONFIGMAP,
     Event,
@@ -29,11 +30,10 @@ from tests.crash.ledger import (
     rising,
     version_of,
 )
-from tests.crash.writer import CLUSTERS, SHARED, Door, Trigger, Watcher, Writer, manifest, path_of
+from tests.crash.writer import CLUSTERS, GROUP, SHARED, THINGS, Door, Trigger, Watcher, Writer, manifest, path_of
 
 if TYPE_CHECKING:
     import http.client
-    import subprocess
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
@@ -41,11 +41,13 @@ if TYPE_CHECKING:
 ROUNDS = int(os.environ.get("KCP_CRASH_ROUNDS", "200"))
 SEED = int(os.environ.get("KCP_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 CHUNK = 25
-WRITERS = 4
 MOST_ACKNOWLEDGEMENTS = 60
 # How far back, in events, a watch resumes; now and then it is the whole history.
 RECENT = 500
+# In this share of the rounds a first restart is killed while it recovers.
+INTERRUPTED = 0.15
 MARKER = "marker"
+RESOURCES = ("configmaps", "namespaces", "customresourcedefinitions", *THINGS)
 
 
 @dataclass(slots=True)
@@ -67,6 +69,19 @@ class World:
         token = read_kubeconfig(self.root / "admin.kubeconfig")["users"]["kcp-admin"]["token"]
         self.door = Door(url, token, ssl.create_default_context(cafile=str(self.root / "ca.crt")))
         return self.door
+
+    def interrupt_start(self) -> None:
+        """Start the server and kill it as soon as it has opened the store's directory: recovery is cut short too."""
+        self.bury()
+        command = [kcp_command(), "start", "--root-directory", str(self.root), "--secure-port", "0"]
+        lock = self.root / "store" / "LOCK"
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, text=True)
+        own = str(self.process.pid)
+        while self.process.poll() is None and lock.read_text().strip() != own:
+            os.sched_yield()
+        assert self.process.returncode is None, f"a start ended by itself with {self.process.returncode}"
+        self.bury()
 
     def kill(self) -> None:
         """Send SIGKILL; the process is not waited for."""
@@ -144,7 +159,7 @@ def one_round(world: World) -> list[str]:
     serial = str(world.round)
     writers = [
         Writer(number, random.Random(world.rng.random()), door, dict(ledger.state), trigger, serial)
-        for number in range(WRITERS)
+        for number in range(len(THINGS))
     ]
     watching = threading.Thread(target=watcher.run)
     watching.start()
@@ -163,6 +178,8 @@ def one_round(world: World) -> list[str]:
     if len(told) != len(set(told)):
         wrong.append(f"a revision was told for two writes: {sorted(told)}")
 
+    if world.rng.random() < INTERRUPTED:
+        world.interrupt_start()
     door = world.start()
     with closing(door.connect()) as connection:
         wrong += ledger.check_state(writes, read_state(door, connection))
@@ -218,9 +235,13 @@ def read_to(door: Door, cluster: str, since: int, end: Key, round_: int) -> list
 
 def read_state(door: Door, connection: http.client.HTTPSConnection) -> dict[Key, Version]:
     """Read every object that these tests write."""
-    state = {}
+    state: dict[Key, Version] = {}
     for cluster in CLUSTERS:
-        for resource in ("configmaps", "namespaces", "customresourcedefinitions"):
+        for resource in RESOURCES:
+            if resource in THINGS and not any(
+                key.name == f"{resource}.{GROUP}" for key in state if key.cluster == cluster
+            ):
+                continue
             listed = door.ask(connection, "GET", path_of(Key(resource, cluster, "", ""), collection=True))
             for item in listed["items"]:
                 key = key_of(resource, item)

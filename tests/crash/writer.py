@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CLUSTERS = ("crash-left", "crash-right")
 GROUP = "crash.example.com"
+# One writer for each, which defines the resource and then writes instances of it.
+THINGS = ("things0", "things1", "things2", "things3")
 # Objects per writer and namespace: few, so that each is created, changed and deleted many times.
 NAMES = 5
 # All writers update this one, in every cluster.
@@ -90,7 +92,11 @@ def events(answer: http.client.HTTPResponse) -> Iterator[Event]:
 
 def path_of(key: Key, *, collection: bool = False) -> str:
     """Return the path of an object, or of the collection it is created in."""
-    prefix = "/apis/apiextensions.k8s.io/v1" if key.resource == "customresourcedefinitions" else "/api/v1"
+    prefix = "/api/v1"
+    if key.resource == "customresourcedefinitions":
+        prefix = "/apis/apiextensions.k8s.io/v1"
+    elif key.resource in THINGS:
+        prefix = f"/apis/{GROUP}/v1"
     namespace = f"/namespaces/{key.namespace}" if key.namespace else ""
     name = "" if collection else f"/{key.name}"
     return f"/clusters/{key.cluster}{prefix}{namespace}/{key.resource}{name}"
@@ -105,6 +111,9 @@ def manifest(key: Key, content: Content) -> Json:
             return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": content}
         case "namespaces":
             return {"apiVersion": "v1", "kind": "Namespace", "metadata": {**metadata, "labels": content}}
+    if key.resource in THINGS:
+        metadata |= {"namespace": key.namespace, "labels": content}
+        return {"apiVersion": f"{GROUP}/v1", "kind": key.resource.title(), "metadata": metadata}
     plural = key.name.partition(".")[0]
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     return {
@@ -223,16 +232,18 @@ class Writer:
     def _next(self) -> Write:
         cluster = self.rng.choice(CLUSTERS)
         chance = self.rng.random()
+        definition = Key("customresourcedefinitions", cluster, "", f"{THINGS[self.number]}.{GROUP}")
         if chance < 0.05:
             return self._of(Key("namespaces", cluster, "", f"extra-{self.number}"), deletes=False)
         if chance < 0.08:
-            plural = f"things{self.number}"
-            return self._of(Key("customresourcedefinitions", cluster, "", f"{plural}.{GROUP}"), deletes=False)
-        if chance < 0.15:
+            return self._of(definition, deletes=False)
+        if chance < 0.2 and definition in self.state:
+            return self._of(Key(THINGS[self.number], cluster, "default", f"n{self.rng.randrange(NAMES)}"), deletes=True)
+        if chance < 0.27:
             key = Key("configmaps", cluster, "default", SHARED)
             return Write("update", key, None, self._content({}))
         namespace = "default"
-        if chance < 0.4 and Key("namespaces", cluster, "", f"extra-{self.number}") in self.state:
+        if chance < 0.45 and Key("namespaces", cluster, "", f"extra-{self.number}") in self.state:
             namespace = f"extra-{self.number}"
         key = Key("configmaps", cluster, namespace, f"w{self.number}-{self.rng.randrange(NAMES)}")
         return self._of(key, deletes=True)
