@@ -92,7 +92,10 @@ async fn collect(
     limit: usize,
 ) -> Result<Result<Found, Status>, Error> {
     let range = match selection.only_name() {
-        Some(name) if !name.is_empty() && !target.namespace.is_empty() => KeyRange::object(&target.key(name)),
+        // No key holds a zero byte, so no object has a name with one; the range below finds none of that name.
+        Some(name) if !name.is_empty() && !name.contains('\0') && !target.namespace.is_empty() => {
+            KeyRange::object(&target.key(name))
+        }
         _ => target.range(),
     };
     let mut items = Vec::new();
