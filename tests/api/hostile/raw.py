@@ -108,9 +108,11 @@ class Victim:
 
 def read_answer(connection: ssl.SSLSocket, method: str = "GET") -> Answer:
     """Read one response; a closed or reset connection reads as code 0."""
+    # Closed also when it broke off: a response that is left open keeps the connection's file.
+    response = http.client.HTTPResponse(connection, method=method)
     try:
-        response = http.client.HTTPResponse(connection, method=method)
-        response.begin()
-        return Answer(response.status, response.headers, response.read())
+        with contextlib.closing(response):
+            response.begin()
+            return Answer(response.status, response.headers, response.read())
     except (http.client.HTTPException, ConnectionError, ssl.SSLError):
         return Answer(0, http.client.HTTPMessage(), b"")
