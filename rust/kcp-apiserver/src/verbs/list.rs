@@ -192,7 +192,7 @@ fn answer(
         out.extend_from_slice(b"\",\"apiVersion\":\"");
         out.extend_from_slice(served.api_version.as_bytes());
         out.extend_from_slice(b"\",\"metadata\":");
-        serde_json::to_writer(&mut out, &list_meta(found.revision, token, found.remaining))
+        serde_json::to_writer(&mut out, &list_meta(served.is_custom(), found.revision, token, found.remaining))
             .map_err(Status::internal)?;
         out.extend_from_slice(b",\"items\":[");
         let mut first = true;
@@ -207,7 +207,8 @@ fn answer(
         out.extend_from_slice(b"]}\n");
         return Ok(output::bytes(exchange, StatusCode::OK, "application/json", out));
     }
-    let metadata = list_meta(found.revision, token, found.remaining);
+    let custom = served.is_custom() && negotiated.shape == Shape::Plain;
+    let metadata = list_meta(custom, found.revision, token, found.remaining);
     let mut objects = Vec::with_capacity(found.items.len());
     for item in &found.items {
         if let Some(served) = served_for(exchange, target, item) {
@@ -253,8 +254,12 @@ pub fn served_for(exchange: &Exchange, target: &Target, item: &Item) -> Option<A
     Some(Arc::clone(&target.served))
 }
 
-fn list_meta(revision: Revision, token: Option<String>, remaining: Option<usize>) -> Map<String, Value> {
+fn list_meta(custom: bool, revision: Revision, token: Option<String>, remaining: Option<usize>) -> Map<String, Value> {
     let mut meta = Map::new();
+    if custom {
+        // Lists of custom resources carry an empty token, as those of a real API server do.
+        meta.insert("continue".into(), Value::String(String::new()));
+    }
     meta.insert("resourceVersion".into(), Value::String(revision.to_string()));
     if let Some(token) = token {
         meta.insert("continue".into(), Value::String(token));

@@ -13,7 +13,7 @@ use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::patch::{JsonPatch, MergePatch, StrategicPatch};
 use kcp_apimachinery::status::Status;
-use kcp_apimachinery::{GroupKind, meta, strict};
+use kcp_apimachinery::{GroupKind, strict};
 use serde_json::{Map, Value};
 
 /// A patch as it came.
@@ -108,17 +108,11 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             input::settle(exchange, served, options.field_validation, complaints.clone())
                 .map_err(|_| undecodable(&patched, &strict::strict_error(&complaints)))?;
         }
-        let uid = |object: &Value| meta::uid(object).to_owned();
-        if !uid(&new).is_empty() && uid(&new) != uid(&old) {
-            let path = Path::root("metadata").child("uid");
-            let errors = ErrorList::from(Error::invalid(&path, meta::uid(&new), "field is immutable"));
-            return Err(Status::invalid(&target.kind(), &target.name, &errors));
-        }
         if new["metadata"]["resourceVersion"].as_str().is_none_or(str::is_empty) {
             new["metadata"]["resourceVersion"] = Value::String(item.revision.to_string());
         }
         update::named(&mut new, target)?;
-        update::check_preconditions(target, &new, &old, &item)?;
+        update::check_revision(target, &new, &item)?;
         let replacement = Replacement { item: &item, old: &old, new, part, dry_run: options.dry_run };
         match write::replace(server, exchange, target, replacement).await {
             Ok(written) => return create::respond(server, exchange, &negotiated, target, written, StatusCode::OK),

@@ -2,19 +2,20 @@
 
 use crate::chain::{Next, StepResult};
 use crate::exchange::Exchange;
-use crate::negotiate::Negotiated;
-use crate::registry::Scale;
+use crate::negotiate::{MetaVersion, Negotiated, Shape};
+use crate::registry::{Column, Scale};
 use crate::server::ApiServer;
 use crate::strategy::Part;
 use crate::verbs::options::WriteOptions;
+use crate::verbs::output::IncludeObject;
 use crate::verbs::patch::Patch;
 use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS, Lost, Replacement, Written};
 use crate::verbs::{get, input, output};
 use http::StatusCode;
-use kcp_apimachinery::GroupKind;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::status::Status;
+use kcp_apimachinery::{meta, time};
 use serde_json::{Map, Value, json};
 
 /// Serves the request.
@@ -25,7 +26,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         "get" => {
             let item = get::read(server, target).await?;
             let object = output::object(&target.served, &item)?;
-            answer(exchange, &negotiated, &view(scale, &object)?)
+            answer(server, exchange, &negotiated, &view(scale, &object)?)
         }
         "update" => {
             let options = WriteOptions::parse(exchange.query(), "Update")?;
@@ -70,10 +71,10 @@ async fn write(
         match write::replace(server, exchange, target, replacement).await {
             Ok(Written::Stored(item) | Written::Unchanged(item)) => {
                 let object = output::object(&target.served, &item)?;
-                return answer(exchange, negotiated, &view(scale, &object)?);
+                return answer(server, exchange, negotiated, &view(scale, &object)?);
             }
             Ok(Written::Dry(object) | Written::Removed(object)) => {
-                return answer(exchange, negotiated, &view(scale, &object)?);
+                return answer(server, exchange, negotiated, &view(scale, &object)?);
             }
             Err(Lost::Refused(status)) => return Err(status),
             Err(Lost::Race) if conditional => break,
@@ -83,8 +84,44 @@ async fn write(
     Err(Status::modified(&target.resource(), &target.name))
 }
 
-fn answer(exchange: &Exchange, negotiated: &Negotiated, scale: &Value) -> StepResult {
-    Ok(Next::Answer(output::encode(exchange, negotiated, StatusCode::OK, scale)?))
+fn answer(server: &ApiServer, exchange: &Exchange, negotiated: &Negotiated, scale: &Value) -> StepResult {
+    let shaped = match negotiated.shape {
+        Shape::Table(version) => table(server, exchange, version, scale)?,
+        Shape::PartialObject(version) => output::partial(scale, version),
+        _ => scale.clone(),
+    };
+    Ok(Next::Answer(output::encode(exchange, negotiated, StatusCode::OK, &shaped)?))
+}
+
+/// The definition that describes what a scale's columns show.
+const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
+/// A scale as a table of one row.
+fn table(server: &ApiServer, exchange: &Exchange, version: MetaVersion, scale: &Value) -> Result<Value, Status> {
+    let column = |name: &str, kind: &str, format: &str, description: &str, describes: &str| Column {
+        name: name.into(),
+        kind: kind.into(),
+        format: format.into(),
+        description: description.into(),
+        describes: describes.to_owned(),
+        priority: 0,
+    };
+    let columns = [
+        column("Name", "string", "name", "", &format!("{META}.name")),
+        column("Desired", "integer", "", "Number of desired replicas", ""),
+        column("Available", "integer", "", "Number of actual replicas", ""),
+        column("Age", "date", "", "", &format!("{META}.creationTimestamp")),
+    ];
+    let age = time::age(meta::creation_timestamp(scale).unwrap_or_default(), server.clock.now().as_second());
+    let replicas = |part: &str| scale[part]["replicas"].as_i64().unwrap_or_default();
+    let cells = json!([meta::name(scale), replicas("spec"), replicas("status"), age]);
+    let object = match IncludeObject::parse(exchange.query())? {
+        IncludeObject::Metadata => output::partial(scale, version),
+        IncludeObject::Object => scale.clone(),
+        IncludeObject::None => Value::Null,
+    };
+    let metadata = json!({"resourceVersion": meta::resource_version(scale)});
+    Ok(output::table(version, Some(&columns), vec![json!({"cells": cells, "object": object})], metadata))
 }
 
 fn view(scale: &Scale, object: &Value) -> Result<Value, Status> {
@@ -123,9 +160,9 @@ fn replicas(scale: &Scale, target: &Target, wanted: &Value) -> Result<i64, Statu
     };
     if replicas < 0 {
         let mut errors = ErrorList::default();
-        let path = Path::root("spec").child("replicas");
+        let path = Path::root(&*scale.spec_replicas);
         errors.push(Error::invalid(&path, replicas, "should be a non-negative integer"));
-        return Err(Status::invalid(&GroupKind::new("autoscaling", "Scale"), &target.name, &errors));
+        return Err(Status::invalid(&target.kind(), &target.name, &errors));
     }
     Ok(replicas)
 }

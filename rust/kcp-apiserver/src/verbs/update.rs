@@ -12,6 +12,7 @@ use crate::verbs::write::{self, ATTEMPTS, Lost, Replacement};
 use crate::verbs::{create, header, input, output, storage_error};
 use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::meta;
 use kcp_apimachinery::status::Status;
 use kcp_storage::Item;
 use serde_json::Value;
@@ -87,14 +88,18 @@ pub fn named(object: &mut Value, target: &Target) -> Result<(), Status> {
 }
 
 /// Holds uid and resourceVersion of a body against what stands there. Returns whether a resourceVersion was given.
-pub fn check_preconditions(target: &Target, object: &Value, old: &Value, item: &Item) -> Result<bool, Status> {
-    let resource = target.resource();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (uid, live) = (text(&object["metadata"]["uid"]), text(&old["metadata"]["uid"]));
+fn check_preconditions(target: &Target, object: &Value, old: &Value, item: &Item) -> Result<bool, Status> {
+    let (uid, live) = (meta::uid(object), meta::uid(old));
     if !uid.is_empty() && uid != live {
-        return Err(Status::conflict(&resource, &target.name, uid_mismatch(&uid, &live)));
+        return Err(Status::conflict(&target.resource(), &target.name, uid_mismatch(uid, live)));
     }
-    let revision = text(&object["metadata"]["resourceVersion"]);
+    check_revision(target, object, item)
+}
+
+/// Holds the resourceVersion of a body against what stands there. Returns whether one was given.
+pub fn check_revision(target: &Target, object: &Value, item: &Item) -> Result<bool, Status> {
+    let resource = target.resource();
+    let revision = meta::resource_version(object);
     if revision.is_empty() || revision == "0" {
         if !target.served.strategy.updates_unconditionally() {
             let mut errors = ErrorList::default();

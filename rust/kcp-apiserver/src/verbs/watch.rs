@@ -60,23 +60,29 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let wanted = options.revision()?;
     let watch_list = options.send_initial_events == Some(true);
     let mut initial = Vec::new();
+    // A watch list that waits in vain has begun already, so it is told within the stream.
+    let mut early = None;
     let (since, begins) = match wanted {
         Some(revision) if revision > 0 && !watch_list => (Revision::new(revision), false),
         _ if options.send_initial_events == Some(false) => {
             (wanted.filter(|revision| *revision > 0).map_or_else(|| server.store.head(), Revision::new), false)
         }
-        _ => {
-            if let Some(revision) = wanted {
-                list::wait_for(server, revision).await?;
+        _ => match list::wait_for(server, wanted.unwrap_or_default()).await {
+            Err(status) if watch_list => {
+                early = Some(status);
+                (server.store.head(), false)
             }
-            let found = list::read(server, target, &ListOptions::default(), &selection).await?;
-            initial = found.items;
-            (found.revision, true)
-        }
+            Err(status) => return Err(status),
+            Ok(()) => {
+                let found = list::read(server, target, &ListOptions::default(), &selection).await?;
+                initial = found.items;
+                (found.revision, true)
+            }
+        },
     };
     let subscription = server.store.watch(WatchQuery { range: target.range(), since, buffer: BUFFER });
     let (watch, failure) = match subscription {
-        Ok(watch) => (Some(watch), None),
+        Ok(watch) => (Some(watch), early),
         Err(kcp_storage::Error::Compacted { requested, oldest }) => (None, Some(too_old(requested, oldest))),
         Err(error) => return Err(storage_error(&error)),
     };

@@ -169,7 +169,11 @@ pub fn is_released(strategy: &dyn Strategy, object: &Value) -> bool {
 fn carry_over(new: &mut Value, old: &Value) {
     let old_meta = &old["metadata"];
     let Some(meta) = new.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
+    // A uid that is given has been held against the live one, or will be refused as a change of it.
+    if let (true, Some(uid)) = (meta.get("uid").is_none_or(|uid| uid == ""), old_meta.get("uid")) {
+        meta.insert("uid".to_owned(), uid.clone());
+    }
+    for field in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
         match old_meta.get(field) {
             Some(value) => meta.insert(field.to_owned(), value.clone()),
             None => meta.remove(field),
