@@ -107,7 +107,7 @@ def comparable_object(out: dict[str, Json]) -> dict[str, Json]:
     for key in ("causes", "resourceRules", "nonResourceRules"):
         items = out.get(key)
         if isinstance(items, list):
-            out[key] = sorted(items, key=json.dumps)
+            out[key] = sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
     return out
 
 
@@ -117,7 +117,7 @@ def without_root_ca(items: list[Json]) -> list[Json]:
     columns: Json = None
     for item in items:
         if names_root_ca(item):
-            columns = item.get("object", {}).get("columnDefinitions") if isinstance(item, dict) else None
+            columns = (item.get("object") or {}).get("columnDefinitions") if isinstance(item, dict) else None
             continue
         if columns and isinstance(item, dict) and isinstance(item.get("object"), dict):
             item["object"]["columnDefinitions"], columns = columns, None
