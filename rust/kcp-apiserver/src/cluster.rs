@@ -16,7 +16,12 @@ pub fn resolve(_server: &ApiServer, exchange: &mut Exchange) -> StepResult {
             Some((name, path)) => (name.to_owned(), format!("/{path}")),
             None => (rest.to_owned(), "/".to_owned()),
         };
-        exchange.path = path;
+        // kubectl get --raw puts the path of the server's URL in front of what has it already.
+        let again = format!("/clusters/{name}/");
+        exchange.path = match path.strip_prefix(&again) {
+            Some(rest) => format!("/{rest}"),
+            None => path,
+        };
         Some(name)
     } else {
         match exchange.headers().get(HEADER) {

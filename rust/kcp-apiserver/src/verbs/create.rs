@@ -35,6 +35,8 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let served = &target.served;
     if !exchange.info.subresource.is_empty() {
         let object = input::decode(&media, &body, served)?.object;
+        // As for every create, the namespace comes first.
+        namespaces::check(server, target, &target.namespace, &target.name).await?;
         let answer = subresources::create(server, exchange, target, object).await?;
         return Ok(Next::Answer(output::encode(exchange, &negotiated, StatusCode::CREATED, &answer)?));
     }
