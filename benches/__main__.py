@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benches import systems
+from benches import lock, systems
 from benches.systems import ROOT, Running
 
 if TYPE_CHECKING:
@@ -127,6 +127,16 @@ def render(table: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def lock_rows(program: Path) -> list[Row]:
+    """GETs while Python is idle, held and busy: an unrelated busy process is the measure for the last two."""
+    found = lock.rates(lambda system: load(program, system, "get", lock.MEASURED_SECONDS))
+    beside = found["an unrelated process busy"]
+    return [
+        Row(f"get per second, {what}", f"{rate:,.0f}/s", "", f"{rate / beside:.1f}× of beside a busy process", "", None)
+        for what, rate in found.items()
+    ]
+
+
 def header(rounds: int, seconds: float) -> str:
     """Name the machine, the versions and the date."""
     commit = subprocess.run(
@@ -166,6 +176,8 @@ def main() -> int:
             time.sleep(1)  # lets the disk settle between systems
             peer.append(measure(systems.start_kube, options.only, options.seconds, program))
     table = rows(options.only, ours, peer)
+    if "get" in options.only:
+        table += lock_rows(program)
     print(header(options.rounds, options.seconds))
     print()
     print(render(table))
