@@ -1,7 +1,7 @@
 //! One connection: handshake, protocol, requests, drain.
 
 use crate::body::request_body;
-use crate::{Handler, Limits, Tls};
+use crate::{Handler, Limits, Tls, preface};
 use futures_util::FutureExt;
 use http::header::CONTENT_LENGTH;
 use http::{Method, Request};
@@ -86,6 +86,11 @@ async fn serve_http1<H: Handler>(shared: Arc<Shared<H>>, stream: TlsStream<TcpSt
 async fn serve_http2<H: Handler>(shared: Arc<Shared<H>>, stream: TlsStream<TcpStream>, peer: Peer) {
     let mut draining = shared.draining.clone();
     let limits = shared.limits;
+    let begun = tokio::select! {
+        begun = preface::begin(stream, limits.handshake) => begun,
+        _ = draining.wait_for(|draining| *draining) => None,
+    };
+    let Some(stream) = begun else { return };
     let service = service_fn(move |request| answer(Arc::clone(&shared), request, peer.clone()));
     let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())

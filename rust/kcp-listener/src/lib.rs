@@ -11,6 +11,7 @@ mod accept;
 mod body;
 mod connection;
 pub mod os;
+mod preface;
 pub mod tls;
 
 pub use accept::{Drained, Listener, bind};

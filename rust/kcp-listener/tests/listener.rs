@@ -68,6 +68,17 @@ async fn a_peer_that_does_not_finish_its_handshake_is_cut() {
 }
 
 #[tokio::test]
+async fn a_peer_that_does_not_begin_http2_is_cut() {
+    let running = start(Limits { handshake: SOON, ..Limits::default() }, None).await;
+    for begun in [&b""[..], b"PRI * HTTP/2.0", b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"] {
+        let mut stream = running.connect(b"h2", None).await;
+        stream.write_all(begun).await.unwrap();
+        let read = tokio::time::timeout(LONG, stream.read(&mut [0; 64])).await.unwrap();
+        assert!(matches!(read, Ok(0) | Err(_)), "{begun:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_peer_that_does_not_finish_its_head_is_cut() {
     let running = start(Limits { head: SOON, ..Limits::default() }, None).await;
     let mut stream = running.connect(b"http/1.1", None).await;

@@ -11,6 +11,10 @@ use http_body_util::BodyExt;
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::strict;
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long a client may take to send a whole body.
+const WHOLE_BODY: Duration = Duration::from_secs(60);
 
 /// Largest body of a request, bytes.
 pub const MAX_BODY: usize = 3 * 1024 * 1024;
@@ -28,8 +32,14 @@ pub struct Input {
 /// Takes the body out of the exchange.
 ///
 /// # Errors
-/// 413 past [`MAX_BODY`]; 400 when the body breaks off.
+/// 413 past [`MAX_BODY`]; 400 when the body breaks off; 504 when it does not end in time.
 pub async fn read(exchange: &mut Exchange) -> Result<Bytes, Status> {
+    // A body that is there already is read at once and starts no timer.
+    let late = |_| Status::timeout("request did not complete within the allotted timeout", 0);
+    tokio::time::timeout(WHOLE_BODY, read_whole(exchange)).await.map_err(late)?
+}
+
+async fn read_whole(exchange: &mut Exchange) -> Result<Bytes, Status> {
     let declared = exchange.headers().get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if declared.and_then(|text| text.parse::<u64>().ok()).is_some_and(|length| length > MAX_BODY as u64) {
         return Err(Status::too_large(MAX_BODY));
