@@ -38,7 +38,7 @@ REFUSED: dict[str | bytes, int] = {
     f"{ROOT}/apis/{'a/' * 20_000}": 404,
     f"{ROOT}/../other{CONFIGMAPS}": 404,
     f"{ROOT}/%61pi/v1/namespaces": 404,
-    f"{ROOT}{COLLECTION}": 404,
+    f"/clusters/other{COLLECTION}": 404,
     f"/{COLLECTION}": 404,
     "/clusters": 404,
     "/clusters/": 400,
