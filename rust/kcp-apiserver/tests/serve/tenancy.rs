@@ -1,6 +1,7 @@
 //! Logical clusters side by side.
 
 use crate::harness::{DEFINITIONS, Harness, MAPS, config_map, cowboys};
+use kcp_apiserver::paths::ROUTES;
 use serde_json::json;
 
 #[tokio::test]
@@ -52,4 +53,28 @@ async fn names_that_are_no_clusters_are_refused() {
     }
     let write = admin.in_cluster("*").post(MAPS, &config_map("one", json!({}))).await;
     assert_eq!(write.code, 405, "{}", write.text);
+}
+
+#[tokio::test]
+async fn a_stranger_gets_through_no_route_but_health() {
+    let admin = Harness::new("fresh");
+    assert_eq!(admin.post(MAPS, &config_map("one", json!({}))).await.code, 201);
+    let stranger = admin.as_user("system:anonymous", &["system:unauthenticated"]);
+    let mut paths: Vec<String> = ROUTES.iter().map(|route| route.pattern.to_owned()).collect();
+    for served in admin.server.registry.plain().all() {
+        let base = if served.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", served.group) };
+        let place = if served.namespaced { "/namespaces/default" } else { "" };
+        let collection = format!("{base}/{}{place}/{}", served.version, served.resource);
+        paths.extend(served.subresources.iter().map(|sub| format!("{collection}/one/{}", sub.name)));
+        paths.extend([format!("{collection}/one"), format!("{collection}?watch=true"), collection]);
+    }
+    assert!(paths.len() > 50, "the router names its routes");
+    for path in paths {
+        let path = path.replace(['{', '}'], "x");
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            let answer = stranger.send(method, &path, "application/json", "{}").await;
+            let health = ["/healthz", "/livez", "/readyz"].contains(&path.as_str());
+            assert!(health || answer.code == 403, "{method} {path} answered {}", answer.code);
+        }
+    }
 }
