@@ -1,4 +1,4 @@
-"""kubectl and helm as a user runs them, against the session's kcp."""
+"""Clients as a user runs them, against the session's kcp: command-line programs, and what libraries need to start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import KcpServer
 
-TOOLS = Path(__file__).resolve().parent.parent.parent / ".tools" / "bin"
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+FIXTURES = HERE / "fixtures"
+TOOLS = REPOSITORY / ".tools" / "bin"
 COMMAND_SECONDS = 60
 # A decoded JSON document.
 Json = Any
@@ -98,20 +101,53 @@ class Clients:
         name = re.sub(r"[^\w-]", "_", f"{program}-{user[:20]}-{cluster.rpartition('/')[2]}")
         home = self.directory / name  # no colon: KUBECONFIG is a list of paths
         home.mkdir(exist_ok=True)
-        (home / "ca.crt").write_bytes(self.server.ca)
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "c", "cluster": {"server": cluster, "certificate-authority": str(home / "ca.crt")}}],
-            "users": [{"name": "u", "user": {"token": self.server.tokens.get(user, user)}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-            "current-context": "x",
-        }
-        (home / "config").write_text(json.dumps(config))
-        (home / "config").chmod(0o600)  # helm warns about others who could read it
+        write_kubeconfig(home, self.server, cluster, self.server.tokens.get(user, user))
         return Client(path, (), home)
+
+
+def write_kubeconfig(home: Path, server: KcpServer, url: str, token: str) -> Path:
+    """Write `config` and `ca.crt` into a directory and return the kubeconfig's path."""
+    (home / "ca.crt").write_bytes(server.ca)
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": url, "certificate-authority": str(home / "ca.crt")}}],
+        "users": [{"name": "u", "user": {"token": token}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": "default"}}],
+        "current-context": "x",
+    }
+    (home / "config").write_text(json.dumps(config))
+    (home / "config").chmod(0o600)  # helm warns about others who could read it
+    return home / "config"
+
+
+@dataclass(frozen=True, slots=True)
+class LogicalCluster:
+    """A fresh logical cluster, the administrator's kubeconfig for it, and a kubectl to look at it from outside."""
+
+    url: str
+    kubeconfig: Path
+    kubectl: Client
+
+    def create(self, fixture: str) -> None:
+        """Create what a file of `fixtures/` holds."""
+        self.kubectl("create", "-f", str(FIXTURES / fixture))
 
 
 @pytest.fixture
 def clients(kcp_server: KcpServer, tmp_path: Path) -> Clients:
     return Clients(kcp_server, tmp_path)
+
+
+@pytest.fixture
+def cluster(clients: Clients) -> LogicalCluster:
+    url = clients.server.new_cluster()
+    kubectl = clients.kubectl(url)
+    return LogicalCluster(url, kubectl.home / "config", kubectl)
+
+
+@pytest.fixture
+def cowboys(cluster: LogicalCluster) -> LogicalCluster:
+    """Return a fresh logical cluster that serves cowboys.wildwest.dev/v1alpha1."""
+    cluster.create("cowboys.yaml")
+    return cluster
