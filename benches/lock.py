@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benches import systems
+from benches import embedded, systems
 from benches.systems import Running
 
 if TYPE_CHECKING:
@@ -25,22 +25,8 @@ MEASURED_SECONDS = 2.0
 
 def serve(directory: Path) -> None:
     """Serve until standard input ends; obey its lines: `hold` holds the lock once, `burn` starts a busy thread."""
-    from kcp.core import Options, Server, Token, User
-    from kcp.server import files
-
-    certificates = files.own_serving(directory, "127.0.0.1")
-    server = Server(
-        Options(
-            store=directory / "store",
-            listen=("127.0.0.1", 0),
-            certificate=certificates.certificate,
-            key=certificates.key,
-            tokens=(Token("bench-token", User("admin", ("system:masters",))),),
-        )
-    )
-    server.listen()
-    assert server.address is not None
-    print(f"https://127.0.0.1:{server.address[1]}", flush=True)
+    server, url = embedded.serve(directory, "bench-token")
+    print(url, flush=True)
     for line in sys.stdin:
         if line == "hold\n":
             ctypes.PyDLL(None).usleep(int(HOLD_SECONDS * 1_000_000))

@@ -15,6 +15,7 @@ mod strict_syntax;
 pub mod text;
 pub mod time;
 pub mod version;
+pub mod walk;
 
 pub use gvk::{GroupKind, GroupResource, GroupVersion, GroupVersionKind, GroupVersionResource};
 pub use names::LogicalClusterName;

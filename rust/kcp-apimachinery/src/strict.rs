@@ -8,8 +8,10 @@ use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use crate::text;
+use crate::walk;
 
-/// Objects and lists may be nested this deep; deeper documents are refused. Everything that walks an object may recurse,
+/// Objects and lists may be nested this deep; deeper documents are refused (Go refuses beyond 10,000, with stacks that
+/// grow; ours are 2 MiB, and freeing a value recurses too). Everything that walks an object may recurse,
 /// because none is deeper than this.
 pub const MAX_DEPTH: usize = 127;
 
@@ -166,100 +168,13 @@ impl<'de> Visitor<'de> for Building<'_> {
 
 /// The fields that a document gives twice, each once: `duplicate field "spec.bar"`. Stops at the first syntax error.
 pub fn duplicates(bytes: &[u8]) -> Vec<String> {
-    let mut found = Found::default();
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    // A syntax error ends the search; decoding reports it.
-    let _ = Searching(&mut found).deserialize(&mut deserializer);
-    found.duplicates
-}
-
-#[derive(Default)]
-struct Found {
-    path: String,
-    duplicates: Vec<String>,
-    seen: HashSet<String>,
-}
-
-impl Found {
-    fn add(&mut self, key: &str) {
-        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
-        if self.duplicates.len() < MAX_DUPLICATES && self.seen.insert(path.clone()) {
-            self.duplicates.push(format!("duplicate field {}", text::quote(&path)));
+    let (mut duplicates, mut seen) = (Vec::new(), HashSet::new());
+    walk::fields(bytes, |path, repeated| {
+        if repeated && duplicates.len() < MAX_DUPLICATES && seen.insert(path.to_owned()) {
+            duplicates.push(format!("duplicate field {}", text::quote(path)));
         }
-    }
-}
-
-struct Searching<'a>(&'a mut Found);
-
-impl<'de> DeserializeSeed<'de> for Searching<'_> {
-    type Value = ();
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Searching<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let length = self.0.path.len();
-        for index in 0_usize.. {
-            self.0.path.push_str(&format!("[{index}]"));
-            let item = items.next_element_seed(Searching(self.0))?;
-            self.0.path.truncate(length);
-            if item.is_none() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let length = self.0.path.len();
-        let mut keys = HashSet::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            if keys.contains(&key) {
-                self.0.add(&key);
-            }
-            if length > 0 {
-                self.0.path.push('.');
-            }
-            self.0.path.push_str(&key);
-            entries.next_value_seed(Searching(self.0))?;
-            self.0.path.truncate(length);
-            keys.insert(key);
-        }
-        Ok(())
-    }
+    });
+    duplicates
 }
 
 /// Whether Go's decoder would take the bytes for one JSON document, however deep. Runs in one pass and constant stack.

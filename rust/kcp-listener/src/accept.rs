@@ -21,6 +21,10 @@ const TRIM_AFTER: usize = 256;
 /// How long a silent peer may take until the operating system asks whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// How long bytes may stay unacknowledged, or a peer's window closed, until the operating system gives the connection
+/// up. Longer than a few unanswered keep-alive probes, which it also bounds.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(120);
+
 /// How a drain went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
@@ -145,7 +149,10 @@ async fn limit_ordered(ordered: &mut watch::Receiver<Option<Duration>>) -> Durat
 fn keep_alive(stream: &TcpStream) {
     let times = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4);
     // A failure is the peer's having gone already.
-    let _ = SockRef::from(stream).set_tcp_keepalive(&times);
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_keepalive(&times);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
 }
 
 async fn pause(error: &io::Error) {

@@ -1,14 +1,16 @@
 //! One connection: handshake, protocol, requests, drain.
 
 use crate::body::request_body;
+use crate::stall::{Observed, Progress, Streams};
 use crate::{Handler, Limits, Tls, preface};
 use futures_util::FutureExt;
-use http::header::CONTENT_LENGTH;
-use http::{Method, Request};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
+use http::{Method, Request, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use kcp_apiserver::{Body, Peer, Response};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -23,7 +25,7 @@ use tokio_rustls::server::TlsStream;
 /// Bytes of one HTTP/2 stream or connection under way to us before the client has to wait.
 const WINDOW: u32 = 1024 * 1024;
 /// Bytes held for one HTTP/2 stream whose client reads slowly.
-const SEND_BUFFER: usize = 64 * 1024;
+pub(crate) const SEND_BUFFER: usize = 64 * 1024;
 /// Streams reset by the client that were not yet handed out; above it the connection ends. Bounds reset storms.
 const PENDING_RESETS: usize = 64;
 /// Streams that we reset because of the client's errors, before the connection ends.
@@ -54,10 +56,14 @@ pub(crate) async fn serve<H: Handler>(shared: Arc<Shared<H>>, stream: TcpStream,
     }
 }
 
-async fn handshake<H>(shared: &Shared<H>, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+/// What a connection's bytes go through below HTTP.
+type Encrypted = TlsStream<Progress<TcpStream>>;
+
+async fn handshake<H>(shared: &Shared<H>, stream: TcpStream) -> Option<Encrypted> {
     // Small answers must not wait for the acknowledgement of earlier ones. A failure is the peer's having gone.
     let _ = stream.set_nodelay(true);
     let acceptor = TlsAcceptor::from(Arc::clone(&shared.tls.config));
+    let stream = Progress::new(stream, shared.limits.unread);
     let mut draining = shared.draining.clone();
     tokio::select! {
         done = tokio::time::timeout(shared.limits.handshake, acceptor.accept(stream)) => done.ok()?.ok(),
@@ -65,8 +71,8 @@ async fn handshake<H>(shared: &Shared<H>, stream: TcpStream) -> Option<TlsStream
     }
 }
 
-async fn serve_http1<H: Handler>(shared: Arc<Shared<H>>, stream: TlsStream<TcpStream>, peer: Peer) {
-    let mut draining = shared.draining.clone();
+async fn serve_http1<H: Handler>(shared: Arc<Shared<H>>, stream: Encrypted, peer: Peer) {
+    let draining = shared.draining.clone();
     let limits = shared.limits;
     let service = service_fn(move |request| answer(Arc::clone(&shared), request, peer.clone()));
     let connection = hyper::server::conn::http1::Builder::new()
@@ -74,16 +80,10 @@ async fn serve_http1<H: Handler>(shared: Arc<Shared<H>>, stream: TlsStream<TcpSt
         .header_read_timeout(limits.head)
         .max_buf_size(limits.head_bytes as usize)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    tokio::select! {
-        // How a connection ended is the peer's affair: a reset is no error of ours.
-        _ = connection.as_mut() => return,
-        _ = draining.wait_for(|draining| *draining) => connection.as_mut().graceful_shutdown(),
-    }
-    let _ = connection.await;
+    drive(connection, draining).await;
 }
 
-async fn serve_http2<H: Handler>(shared: Arc<Shared<H>>, stream: TlsStream<TcpStream>, peer: Peer) {
+async fn serve_http2<H: Handler>(shared: Arc<Shared<H>>, stream: Encrypted, peer: Peer) {
     let mut draining = shared.draining.clone();
     let limits = shared.limits;
     let begun = tokio::select! {
@@ -92,7 +92,7 @@ async fn serve_http2<H: Handler>(shared: Arc<Shared<H>>, stream: TlsStream<TcpSt
     };
     let Some(stream) = begun else { return };
     let service = service_fn(move |request| answer(Arc::clone(&shared), request, peer.clone()));
-    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+    let connection = hyper::server::conn::http2::Builder::new(Streams { limit: limits.unread })
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
         .initial_stream_window_size(WINDOW)
@@ -104,6 +104,12 @@ async fn serve_http2<H: Handler>(shared: Arc<Shared<H>>, stream: TlsStream<TcpSt
         .keep_alive_interval(limits.ping)
         .keep_alive_timeout(limits.ping)
         .serve_connection(TokioIo::new(stream), service);
+    drive(connection, draining).await;
+}
+
+/// Runs a connection to its end; a drain asks it to end after what is under way. How it ended is the peer's affair: a
+/// reset is no error of ours.
+async fn drive(connection: impl GracefulConnection, mut draining: watch::Receiver<bool>) {
     let mut connection = pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
@@ -116,13 +122,39 @@ async fn answer<H: Handler>(
     shared: Arc<Shared<H>>,
     request: Request<Incoming>,
     peer: Peer,
-) -> Result<Response, Infallible> {
+) -> Result<http::Response<Observed>, Infallible> {
+    if let Some(wrong) = wrong_host(&request) {
+        return Ok(refused(wrong).map(Observed::new));
+    }
     let head_only = request.method() == Method::HEAD;
     let idle = shared.limits.body_idle;
     let request = request.map(|incoming| request_body(incoming, idle));
     let handled = AssertUnwindSafe(Arc::clone(&shared.handler).handle(request, peer)).catch_unwind();
     let response = handled.await.unwrap_or_else(|_| internal_error());
-    Ok(if head_only { without_body(response) } else { response })
+    Ok(if head_only { without_body(response) } else { response }.map(Observed::new))
+}
+
+/// What is wrong with the `Host` of a request over HTTP/1.1, which has to name one (RFC 9112, 3.2).
+fn wrong_host(request: &Request<Incoming>) -> Option<&'static str> {
+    if request.version() != Version::HTTP_11 {
+        return None;
+    }
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => Some("400 Bad Request: missing required Host header"),
+        (Some(_), Some(_)) => Some("400 Bad Request: too many Host headers"),
+        (Some(_), None) => None,
+    }
+}
+
+/// The answer to a request that is no HTTP/1.1; the connection ends with it.
+fn refused(text: &'static str) -> Response {
+    let mut response = Response::new(Body::full(text));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// What a HEAD request gets: the headers that GET would, and no body over either protocol.

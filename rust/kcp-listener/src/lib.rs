@@ -3,6 +3,7 @@
 //! ```text
 //! accept (accept.rs) → TLS handshake, client certificate (tls.rs) → HTTP by ALPN (connection.rs)
 //!   → request body with a time-out (body.rs) → Handler → response, or its headers alone for HEAD
+//!   → written as fast as the client reads, and given up when it does not (stall.rs)
 //! ```
 //!
 //! What belongs here: everything that a hostile or slow peer can do below the level of one well-formed request.
@@ -12,6 +13,7 @@ mod body;
 mod connection;
 pub mod os;
 mod preface;
+mod stall;
 pub mod tls;
 
 pub use accept::{Drained, Listener, bind};
@@ -55,6 +57,9 @@ pub struct Limits {
     pub head: Duration,
     /// Between two pieces of a request's body.
     pub body_idle: Duration,
+    /// How long bytes for a connection or a stream may wait with none of them taken; then it is cut. A stream that
+    /// has nothing to send may be silent for ever.
+    pub unread: Duration,
     /// Between two pings of a silent HTTP/2 connection; a peer that leaves one unanswered for as long is gone.
     pub ping: Duration,
     /// Bytes of a request's head (path, query, headers); more is answered 431.
@@ -69,6 +74,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(60),
             body_idle: Duration::from_secs(30),
+            unread: Duration::from_secs(60),
             ping: Duration::from_secs(45),
             head_bytes: 256 * 1024,
             // Each watch of a client is a stream; Go's clients open one connection and put everything on it.

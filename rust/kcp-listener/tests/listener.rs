@@ -173,6 +173,66 @@ async fn a_drain_cuts_what_does_not_end_in_time() {
     assert_eq!(running.listener.drain(SOON).await, Drained { cut: 1 });
 }
 
+/// A client that asks for more than the sockets' buffers hold and never reads it would otherwise be kept until TCP gives
+/// up, which with a live peer is never.
+#[tokio::test]
+async fn a_peer_that_does_not_read_its_answer_is_cut() {
+    let mut running = start(Limits { unread: SOON, ..Limits::default() }, None).await;
+    let mut stream = running.connect(b"http/1.1", None).await;
+    stream.write_all(b"GET /flood HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let given_up = running.given_up.wait_for(|count| *count == 1);
+    tokio::time::timeout(LONG, given_up).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_that_is_given_no_window_is_reset_and_spares_idle_watches_of_its_connection() {
+    let mut running = start(Limits { unread: SOON, ..Limits::default() }, None).await;
+    let mut http2 = running.http2().await;
+    let mut watch = http2.send("GET", "/watch", "").await;
+    watch.frame().await.unwrap().unwrap();
+    let mut flood = http2.send("GET", "/flood", "").await;
+    let given_up = running.given_up.wait_for(|count| *count == 1);
+    tokio::time::timeout(LONG, given_up).await.unwrap().unwrap();
+    // The watch has been silent for longer than the flood was given.
+    while let Some(frame) = flood.frame().await {
+        let Ok(_) = frame else { break };
+    }
+    assert_eq!(text(http2.send("GET", "/", "").await).await, "hello");
+    let drained = tokio::time::timeout(LONG, running.listener.drain(LONG)).await.unwrap();
+    assert_eq!((text(watch).await.as_str(), drained), ("", Drained { cut: 0 }));
+}
+
+#[tokio::test]
+async fn a_whole_answer_that_nobody_reads_is_given_up_and_one_that_is_read_arrives() {
+    let mut running = start(Limits { unread: SOON, ..Limits::default() }, None).await;
+    let unread = running.http2().await.send("GET", "/large", "").await;
+    // Given as long as a flood that begins later.
+    let _flood = running.http2().await.send("GET", "/flood", "").await;
+    tokio::time::timeout(LONG, running.given_up.wait_for(|count| *count == 1)).await.unwrap().unwrap();
+    assert!(unread.into_body().collect().await.is_err());
+    let running = start(Limits::default(), None).await;
+    let read = running.http1(None).await.send("GET", "/large", "").await;
+    assert_eq!(read.into_body().collect().await.unwrap().to_bytes().len(), support::LARGE);
+}
+
+#[tokio::test]
+async fn a_request_over_http1_names_one_host() {
+    let running = start(Limits::default(), None).await;
+    for (hosts, text) in [("", "missing required"), ("host: a\r\nhost: b\r\n", "too many")] {
+        let mut stream = running.connect(b"http/1.1", None).await;
+        stream.write_all(format!("GET / HTTP/1.1\r\n{hosts}\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let _ = tokio::time::timeout(LONG, stream.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(answer.contains(text), "{answer}");
+    }
+    let mut stream = running.connect(b"http/1.1", None).await;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    let _ = tokio::time::timeout(LONG, stream.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.ends_with("hello"), "{answer}");
+}
+
 #[tokio::test]
 async fn a_taken_port_is_an_error() {
     let running = start(Limits::default(), None).await;

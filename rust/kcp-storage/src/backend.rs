@@ -184,6 +184,10 @@ pub trait Backend: Send + Sync + 'static {
     /// One page of a range. [`Error::Compacted`], [`Error::Future`] for exact states outside the history.
     fn list(&self, query: ListQuery) -> BoxFuture<'_, Result<Page, Error>>;
 
+    /// How many items [`Backend::list`] would find, reading keys only; no more than the limit are counted. Errors as
+    /// there.
+    fn count(&self, query: ListQuery) -> BoxFuture<'_, Result<usize, Error>>;
+
     /// Makes `batch` durable and visible, or changes nothing. A dropped future does not undo a queued batch.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>>;
 

@@ -210,6 +210,11 @@ impl Backend for Memory {
         Box::pin(std::future::ready(page))
     }
 
+    fn count(&self, query: ListQuery) -> BoxFuture<'_, Result<usize, Error>> {
+        let page = self.shared.0.read().list(&query);
+        Box::pin(std::future::ready(page.map(|page| page.items.len())))
+    }
+
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>> {
         Box::pin(std::future::ready(self.commit_now(&batch)))
     }

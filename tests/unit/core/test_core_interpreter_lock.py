@@ -9,8 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from kcp.core import Options, Server, Token, User
-from kcp.server import files
+from benches import embedded
 
 HOLD_SECONDS = 3
 CLIENT = Path(__file__).with_name("gil_client.py")
@@ -25,20 +24,8 @@ KINDS = {
 
 
 def test_requests_complete_while_one_c_call_holds_the_interpreter_lock(tmp_path: Path) -> None:
-    certificates = files.own_serving(tmp_path, "127.0.0.1")
-    server = Server(
-        Options(
-            store=tmp_path / "store",
-            listen=("127.0.0.1", 0),
-            certificate=certificates.certificate,
-            key=certificates.key,
-            tokens=(Token("secret", User("admin", ("system:masters",))),),
-            bridge=True,
-        )
-    )
-    server.listen()
-    assert server.address is not None
-    base = f"https://127.0.0.1:{server.address[1]}/clusters/one"
+    server, url = embedded.serve(tmp_path, "secret", bridge=True)
+    base = f"{url}/clusters/one"
     try:
         with subprocess.Popen(
             [sys.executable, CLIENT, base, str(tmp_path / "ca.crt"), "secret"],

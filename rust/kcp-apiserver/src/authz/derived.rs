@@ -186,11 +186,6 @@ impl Derived {
         Ok(state)
     }
 
-    /// Whether there is nothing here.
-    pub fn is_empty(&self) -> bool {
-        self.bindings.is_empty() && self.cluster_roles.is_empty() && self.roles.is_empty()
-    }
-
     fn add(&mut self, binding: Binding) {
         // More than four thousand million bindings do not fit into memory.
         let index = u32::try_from(self.bindings.len()).unwrap_or(u32::MAX);

@@ -1,9 +1,7 @@
 //! The order in which a strict decoder complains: that of the document, which a decoded object no longer has.
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use std::cell::RefCell;
+use kcp_apimachinery::walk;
 use std::collections::HashMap;
-use std::fmt;
 
 /// Sorts what a strict decoder says about a JSON body by where in the body it would say it: unknown fields where they
 /// stand, repeated ones at their second place. What is not found stays behind the rest, in its order.
@@ -11,11 +9,9 @@ pub fn in_document_order(complaints: &mut [String], body: &[u8]) {
     if complaints.len() < 2 {
         return;
     }
-    let places = RefCell::new(Places::default());
-    let mut document = serde_json::Deserializer::from_slice(body);
     // A body that is no JSON has no order of its own to keep.
-    let _ = Walk { path: String::new(), places: &places }.deserialize(&mut document);
-    let places = places.into_inner();
+    let mut places = Places::default();
+    walk::fields(body, |path, _| places.note(path));
     complaints.sort_by_cached_key(|complaint| places.of(complaint).unwrap_or(usize::MAX));
 }
 
@@ -45,76 +41,6 @@ impl Places {
         let path: String = serde_json::from_str(quoted).ok()?;
         let (first, second) = self.by_path.get(&path)?;
         if kind == "duplicate" { *second } else { Some(*first) }
-    }
-}
-
-/// Notes the fields of a value and of all below it.
-struct Walk<'a> {
-    path: String,
-    places: &'a RefCell<Places>,
-}
-
-impl Walk<'_> {
-    fn below(&self, step: &str, separator: &str) -> Self {
-        let separator = if self.path.is_empty() { "" } else { separator };
-        Walk { path: format!("{}{separator}{step}", self.path), places: self.places }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Walk<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key::<String>()? {
-            let field = self.below(&name, ".");
-            self.places.borrow_mut().note(&field.path);
-            map.next_value_seed(field)?;
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let mut index = 0;
-        while items.next_element_seed(self.below(&format!("[{index}]"), ""))?.is_some() {
-            index += 1;
-        }
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
     }
 }
 

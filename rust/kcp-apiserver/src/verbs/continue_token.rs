@@ -15,6 +15,9 @@ pub struct Token {
     pub revision: Option<Revision>,
     /// Encoded key of the last item sent.
     pub after: Bytes,
+    /// How many items lay behind the page that gave the token; `None` where it did not say. Whoever makes up a number
+    /// is told a number made up.
+    pub left: Option<usize>,
     start: String,
 }
 
@@ -23,6 +26,8 @@ struct Wire {
     v: String,
     rv: i64,
     start: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    left: Option<usize>,
 }
 
 const VERSION: &str = "meta.k8s.io/v1";
@@ -33,13 +38,13 @@ const EXPIRED: &str = "The provided continue parameter is too old to display a c
     modified, or deleted between the time the first chunk was returned and now may show up in the list.";
 
 impl Token {
-    /// A token that continues `target`'s list after an encoded key.
-    pub fn encode(revision: Revision, after: &Bytes, target: &Target) -> String {
+    /// A token that continues `target`'s list after an encoded key, where that many items are `left`.
+    pub fn encode(revision: Revision, after: &Bytes, left: Option<usize>, target: &Target) -> String {
         let start = match Key::decode(after.clone()) {
             Some(key) => start(&key, target),
             None => String::new(),
         };
-        wire(i64::try_from(revision.get()).unwrap_or(i64::MAX), start)
+        wire(i64::try_from(revision.get()).unwrap_or(i64::MAX), start, left)
     }
 
     /// Reads a token of `target`'s list.
@@ -74,13 +79,13 @@ impl Token {
             positive => Some(Revision::new(u64::try_from(positive).map_err(|_| invalid("negative resourceVersion"))?)),
         };
         let key = Key::new(&target.served.storage, &cluster, &namespace, &name);
-        Ok(Self { revision, after: key.to_bytes(), start: wire.start })
+        Ok(Self { revision, after: key.to_bytes(), left: wire.left, start: wire.start })
     }
 
     /// The answer when the token's revision is gone, with a token that goes on at the newest state.
     pub fn expired(self) -> Status {
         let mut status = Status::expired(EXPIRED);
-        status.continue_token = Some(wire(-1, self.start));
+        status.continue_token = Some(wire(-1, self.start, None));
         status
     }
 }
@@ -97,8 +102,8 @@ fn start(key: &Key, target: &Target) -> String {
     format!("{}\0", parts.join("/"))
 }
 
-fn wire(rv: i64, start: String) -> String {
-    let wire = Wire { v: VERSION.to_owned(), rv, start };
-    // A struct of a number and two strings always serializes.
+fn wire(rv: i64, start: String, left: Option<usize>) -> String {
+    let wire = Wire { v: VERSION.to_owned(), rv, start, left };
+    // A struct of numbers and strings always serializes.
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&wire).unwrap_or_default())
 }

@@ -12,13 +12,19 @@ use crate::verbs::storage_error;
 use crate::verbs::target::Target;
 use http::StatusCode;
 use kcp_apimachinery::status::Status;
-use kcp_storage::{At, Error, Item, KeyRange, ListQuery, Revision};
+use kcp_storage::{At, Error, Item, KeyRange, ListQuery, Revision, off_worker};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Items read from the store at a time.
+/// Items read from the store and held against selectors at a time.
 const CHUNK: usize = 1_000;
+
+/// The most items that the first page of a list counts behind it. Where there are more the number is left out.
+const COUNTED: usize = 1_000_000;
+
+/// Bytes of stored objects whose encoding lets other requests have the thread.
+const LARGE: usize = 1 << 20;
 
 /// How long a request waits for a revision that has not happened yet.
 const FUTURE_WAIT: Duration = Duration::from_secs(3);
@@ -42,7 +48,9 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let options = ListOptions::parse(exchange.query(), false)?;
     let selection = Selection::parse(exchange, &target.served)?;
     let found = read(server, target, &options, &selection).await?;
-    Ok(Next::Answer(answer(server, exchange, target, &negotiated, found)?))
+    let size: usize = found.items.iter().map(|item| item.value.data.len()).sum();
+    let answer = || answer(server, exchange, target, &negotiated, found);
+    Ok(Next::Answer(if size > LARGE { off_worker(answer) } else { answer() }?))
 }
 
 /// Reads what the options ask for.
@@ -74,13 +82,27 @@ pub async fn read(
         after = Some(decoded.after.clone());
         token = Some(decoded);
     }
+    // What lies behind the first page of one state lies behind the later ones, less what they hold.
+    let left = match &token {
+        Some(token) if token.revision.is_some() => Behind::Known(token.left),
+        _ => Behind::Counted,
+    };
     // A resource version of 0 reads from memory anyway, where a limit is as cheap: pages are honoured.
-    let result = collect(server, target, selection, at, after, options.limit).await;
+    let result = collect(server, target, selection, at, after, options.limit, left).await;
     result.map_err(|error| match (&error, token) {
         (Error::Compacted { .. }, Some(token)) => token.expired(),
         (Error::Compacted { .. }, None) => Status::expired("The resourceVersion for the provided list is too old."),
         _ => storage_error(&error),
     })?
+}
+
+/// How it is found out how many items lie behind a page.
+#[derive(Clone, Copy)]
+enum Behind {
+    /// Keys are counted.
+    Counted,
+    /// The page before said how many lay behind it; `None`: too many to count.
+    Known(Option<usize>),
 }
 
 async fn collect(
@@ -90,6 +112,7 @@ async fn collect(
     mut at: At,
     mut after: Option<bytes::Bytes>,
     limit: usize,
+    behind: Behind,
 ) -> Result<Result<Found, Status>, Error> {
     let range = match selection.only_name() {
         // No key holds a zero byte, so no object has a name with one; the range below finds none of that name.
@@ -100,12 +123,10 @@ async fn collect(
     };
     let mut items = Vec::new();
     loop {
-        let wanted = if limit == 0 {
-            None
-        } else if selection.is_everything() {
-            Some(limit - items.len())
-        } else {
-            Some(CHUNK)
+        let wanted = match (selection.is_everything(), limit) {
+            (true, 0) => None,
+            (true, limit) => Some(limit - items.len()),
+            (false, _) => Some(CHUNK),
         };
         let query = ListQuery { range: range.clone(), at, after: after.take(), limit: wanted };
         let page = server.store.list(query).await?;
@@ -140,21 +161,25 @@ async fn collect(
                 Some(item) => item.key.to_bytes(),
                 None => last.unwrap_or_default(),
             });
-            let remaining = match (&continue_after, selection.is_everything()) {
-                (Some(after), true) => count(server, &range, at, after.clone()).await?,
-                _ => None,
+            let remaining = match (&continue_after, behind) {
+                _ if !selection.is_everything() => None,
+                (Some(after), Behind::Counted) => count(server, &range, at, after.clone()).await?,
+                (Some(_), Behind::Known(left)) => left.map(|left| left.saturating_sub(items.len())),
+                (None, _) => None,
             };
             return Ok(Ok(Found { revision, items, continue_after, remaining }));
         }
         after = last;
+        // A long walk for few items lets others have the thread.
+        tokio::task::yield_now().await;
     }
 }
 
 /// How many items are left after a page; `None` when there are more than a count is worth.
 async fn count(server: &ApiServer, range: &KeyRange, at: At, after: bytes::Bytes) -> Result<Option<usize>, Error> {
-    let query = ListQuery { range: range.clone(), at, after: Some(after), limit: Some(CHUNK) };
-    let page = server.store.list(query).await?;
-    Ok((!page.more).then_some(page.items.len()))
+    let query = ListQuery { range: range.clone(), at, after: Some(after), limit: Some(COUNTED + 1) };
+    let count = server.store.count(query).await?;
+    Ok((count <= COUNTED).then_some(count))
 }
 
 /// Waits until the store has reached a revision.
@@ -183,7 +208,8 @@ fn answer(
     found: Found,
 ) -> Result<crate::Response, Status> {
     let served = &target.served;
-    let token = found.continue_after.as_ref().map(|after| Token::encode(found.revision, after, target));
+    let token =
+        found.continue_after.as_ref().map(|after| Token::encode(found.revision, after, found.remaining, target));
     if negotiated.shape == Shape::Plain && negotiated.media == Media::Json && !negotiated.pretty {
         let mut out =
             Vec::with_capacity(256 + found.items.iter().map(|item| item.value.data.len() + 160).sum::<usize>());

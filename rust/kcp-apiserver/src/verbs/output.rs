@@ -13,12 +13,15 @@ use flate2::write::GzEncoder;
 use http::StatusCode;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, VARY};
 use kcp_apimachinery::status::Status;
-use kcp_storage::Item;
+use kcp_storage::{Item, off_worker};
 use serde_json::{Value, json};
 use std::io::Write;
 
 /// Bodies larger than this are compressed for clients that take gzip, bytes.
 const COMPRESS_ABOVE: usize = 128 * 1024;
+
+/// Bodies larger than this are compressed while other requests have the thread, bytes.
+const LARGE: usize = 1 << 20;
 
 /// What accompanies the rows of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +165,8 @@ pub fn bytes(exchange: &Exchange, code: StatusCode, content_type: &'static str, 
         return respond::full(code, content_type, body);
     }
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(1));
-    let compressed = encoder.write_all(&body).and_then(|()| encoder.finish());
+    let compress = || encoder.write_all(&body).and_then(|()| encoder.finish());
+    let compressed = if body.len() > LARGE { off_worker(compress) } else { compress() };
     let Ok(compressed) = compressed else { return respond::full(code, content_type, body) };
     let mut response = respond::full(code, content_type, compressed);
     response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -67,3 +67,23 @@ async fn an_exact_list_shows_the_past() {
     let past = admin.get(&format!("{MAPS}?resourceVersion={revision}&resourceVersionMatch=Exact")).await;
     assert_eq!(past.body["items"], before.body["items"], "{}", past.text);
 }
+
+/// kube-api 3.4.4: the number of items behind a page is told exactly, on every page, however many there are.
+#[tokio::test]
+async fn every_page_tells_how_many_items_are_left() {
+    let admin = filled("left", 1_299).await;
+    let mut path = format!("{MAPS}?limit=100");
+    for left in (1..=12).rev() {
+        let page = admin.get(&path).await;
+        // `kube-root-ca.crt` is one more.
+        assert_eq!(page.body["metadata"]["remainingItemCount"], left * 100, "{}", page.body["metadata"]);
+        path = format!("{MAPS}?limit=100&continue={}", page.body["metadata"]["continue"].as_str().unwrap_or_default());
+    }
+    let last = admin.get(&path).await;
+    assert_eq!(last.body["items"].as_array().map(Vec::len), Some(100));
+    assert!(last.body["metadata"].get("remainingItemCount").is_none());
+    assert!(last.body["metadata"].get("continue").is_none());
+    let selected = admin.get(&format!("{MAPS}?limit=100&labelSelector=parity%3Dodd")).await;
+    assert!(selected.body["metadata"]["continue"].is_string());
+    assert!(selected.body["metadata"].get("remainingItemCount").is_none());
+}

@@ -47,11 +47,22 @@ impl Authority {
     }
 }
 
-/// Answers by path: `/echo` the body, `/peer` who is calling, `/refuse` 413 with the body unread, `/panic` not at all, `/watch` a stream that ends when
-/// the listener drains, `/stuck` a stream that never ends.
+/// Answers by path: `/echo` the body, `/peer` who is calling, `/refuse` 413 with the body unread, `/panic` not at all,
+/// `/watch` a stream that ends when the listener drains, `/stuck` a stream that never ends, `/flood` a stream that
+/// always has more, `/large` 32 MiB at once.
 #[derive(Default)]
 pub struct Script {
     draining: watch::Sender<bool>,
+    given_up: Arc<watch::Sender<usize>>,
+}
+
+/// Counts the floods that were dropped.
+struct Flood(Arc<watch::Sender<usize>>);
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count += 1);
+    }
 }
 
 impl Handler for Script {
@@ -83,6 +94,15 @@ impl Handler for Script {
             "/panic" => panic!("as the test wanted"),
             "/watch" => self.stream(false),
             "/stuck" => self.stream(true),
+            "/flood" => {
+                let flood = Flood(Arc::clone(&self.given_up));
+                let frames = futures_util::stream::unfold(flood, |flood| async {
+                    let frame = http_body::Frame::data(bytes::Bytes::from_static(&[b'x'; 16 * 1024]));
+                    Some((Ok(frame), flood))
+                });
+                Response::new(Body::stream(StreamBody::new(frames)))
+            }
+            "/large" => Response::new(Body::full(vec![b'x'; LARGE])),
             _ => Response::new(Body::full("hello")),
         }
     }
@@ -112,11 +132,16 @@ impl Script {
     }
 }
 
+/// Bytes of `/large`.
+pub const LARGE: usize = 32 * 1024 * 1024;
+
 /// A running listener and what a client needs to reach it.
 pub struct Running {
     pub listener: Listener,
     pub address: SocketAddr,
     pub authority: Authority,
+    /// Floods that were dropped.
+    pub given_up: watch::Receiver<usize>,
 }
 
 pub async fn start(limits: Limits, client_ca: Option<&Authority>) -> Running {
@@ -126,8 +151,10 @@ pub async fn start(limits: Limits, client_ca: Option<&Authority>) -> Running {
     let tls = Tls::new(serving.chain.as_bytes(), serving.key.as_bytes(), client_ca.as_deref().map(str::as_bytes));
     let socket = kcp_listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let settings = Settings { socket, tls: tls.unwrap(), limits };
-    let listener = Listener::open(settings, Arc::new(Script::default())).unwrap();
-    Running { address: listener.address(), listener, authority }
+    let script = Arc::new(Script::default());
+    let given_up = script.given_up.subscribe();
+    let listener = Listener::open(settings, script).unwrap();
+    Running { address: listener.address(), listener, authority, given_up }
 }
 
 impl Running {

@@ -53,6 +53,15 @@ pub(crate) struct View {
     snapshot: Snapshot,
 }
 
+/// How much of the items a walk needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// All of them.
+    Values,
+    /// Their keys; the values are left empty.
+    Keys,
+}
+
 /// What the engine has at a key.
 #[derive(Clone, Debug)]
 enum Stored {
@@ -147,15 +156,20 @@ impl Current {
         view: &'a View,
         range: &'a KeyRange,
         after: Option<&'a [u8]>,
+        load: Load,
     ) -> impl Iterator<Item = EngineResult<Item>> + 'a {
         let start = match after {
             Some(after) if after >= range.start.as_ref() => Bound::Excluded(after),
             _ => Bound::Included(range.start.as_ref()),
         };
         let rows = view.snapshot.range::<&[u8], _>(&self.objects, (start, Bound::Excluded(range.end.as_ref())));
-        let stored = rows.map(|row| {
+        let stored = rows.map(move |row| {
             let (key, value) = row.into_inner().map_err(engine)?;
             let key = Key::decode(Bytes::copy_from_slice(&key)).ok_or("a stored key does not decode")?;
+            if load == Load::Keys && value.first() == Some(&LIVE) {
+                let item = Item { key: key.clone(), revision: Revision::ZERO, value: Value::default() };
+                return Ok((key, Some(item)));
+            }
             Ok(match decode_stored(&key, &value)? {
                 Stored::Live(item) => (key, Some(item)),
                 Stored::Hidden => (key, None),

@@ -19,6 +19,7 @@ pub use error::OpenError;
 pub use log::Retention;
 
 use crate::hub::{Hub, HubStatistics};
+use crate::off_worker;
 use crate::watch::Watch;
 use crate::{
     At, Backend, Batch, BoxFuture, CommitError, Committed, Error, IndexEntry, Item, Key, ListQuery, Observer, Page,
@@ -26,7 +27,7 @@ use crate::{
 };
 use births::Templates;
 use cache::{ListCache, ObjectCache};
-use current::{Current, EngineMemory, View};
+use current::{Current, EngineMemory, Load, View};
 use directory::Directory;
 use log::{Appender, Log};
 use overlay::overlay;
@@ -35,8 +36,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use window::Window;
+use window::{Undo, Window};
 use writer::{Queue, Writer};
+
+/// Items that a read takes without letting other tasks have the thread.
+const AT_ONCE: usize = 1_000;
+/// Keys that a count takes so.
+const COUNTED_AT_ONCE: usize = 5_000;
+/// Changes that are undone so, to read a past state.
+const UNDONE_AT_ONCE: u64 = 5_000;
 
 /// Tells the time; tests bring their own.
 pub trait Clock: Send + Sync {
@@ -252,7 +260,7 @@ impl Shared {
             return Ok(Page { revision, items: page.items.to_vec(), more: page.more });
         }
         let view = self.view();
-        let items = self.current.items(&view, &query.range, query.after.as_deref());
+        let items = self.current.items(&view, &query.range, query.after.as_deref(), Load::Values);
         let page = page(Revision::new(view.revision), items, query.limit)?;
         if let Some(key) = kept {
             self.lists.offer(key, view.revision, &page.items, page.more);
@@ -262,13 +270,7 @@ impl Shared {
 
     fn list_exact(&self, query: &ListQuery, revision: Revision) -> Result<Page, Error> {
         let view = self.view();
-        if revision.get() > view.revision {
-            return Err(Error::Future { requested: revision, current: Revision::new(view.revision) });
-        }
-        let oldest = Revision::new(self.window.compacted());
-        if revision < oldest {
-            return Err(Error::Compacted { requested: revision, oldest });
-        }
+        self.check_kept(revision, &view)?;
         // Most lists go on where nothing has changed: then the newest state is the one asked for. Looked at again after
         // the reading, as a change may have come in between.
         if self.lists.unchanged_since(&query.range, revision.get()) {
@@ -277,16 +279,60 @@ impl Shared {
                 return Ok(Page { revision, ..page });
             }
         }
-        let undo = self.window.undo(&query.range, revision.get(), view.revision).map_err(|error| match error {
+        let past = self.past(query, revision, view.revision)?;
+        page(revision, self.past_items(&view, query, &past, Load::Values), query.limit)
+    }
+
+    fn count_now(&self, query: &ListQuery) -> Result<usize, Error> {
+        let view = self.view();
+        let latest = || tally(self.current.items(&view, &query.range, query.after.as_deref(), Load::Keys), query.limit);
+        let At::Exact(revision) = query.at else { return latest() };
+        self.check_kept(revision, &view)?;
+        if self.lists.unchanged_since(&query.range, revision.get()) {
+            let count = latest()?;
+            if self.lists.unchanged_since(&query.range, revision.get()) {
+                return Ok(count);
+            }
+        }
+        let past = self.past(query, revision, view.revision)?;
+        tally(self.past_items(&view, query, &past, Load::Keys), query.limit)
+    }
+
+    /// Whether the state at `revision` can be read.
+    fn check_kept(&self, revision: Revision, view: &View) -> Result<(), Error> {
+        if revision.get() > view.revision {
+            return Err(Error::Future { requested: revision, current: Revision::new(view.revision) });
+        }
+        let oldest = Revision::new(self.window.compacted());
+        if revision < oldest {
+            return Err(Error::Compacted { requested: revision, oldest });
+        }
+        Ok(())
+    }
+
+    /// How the range differed at `revision` from a view of `upto`.
+    fn past(&self, query: &ListQuery, revision: Revision, upto: u64) -> Result<Undo, Error> {
+        let undo = || self.window.undo(&query.range, revision.get(), upto);
+        let undo = if upto - revision.get() > UNDONE_AT_ONCE { off_worker(undo) } else { undo() };
+        undo.map_err(|error| match error {
             WatchError::Compacted { oldest, .. } => Error::Compacted { requested: revision, oldest },
             other => Error::Unavailable(other.to_string()),
-        })?;
+        })
+    }
+
+    fn past_items<'a>(
+        &'a self,
+        view: &'a View,
+        query: &'a ListQuery,
+        past: &'a Undo,
+        load: Load,
+    ) -> impl Iterator<Item = Result<Item, String>> + 'a {
         let after = query.after.as_deref();
-        let past = undo
+        let past = past
             .iter()
-            .filter(|(key, _)| after.is_none_or(|after| key.as_bytes() > after))
+            .filter(move |(key, _)| after.is_none_or(|after| key.as_bytes() > after))
             .map(|(key, item)| Ok((key.clone(), item.clone())));
-        page(revision, overlay(self.current.items(&view, &query.range, after), past), query.limit)
+        overlay(self.current.items(view, &query.range, after, load), past)
     }
 }
 
@@ -297,14 +343,42 @@ fn page(
 ) -> Result<Page, Error> {
     let limit = limit.unwrap_or(usize::MAX);
     let mut page = Vec::new();
-    while page.len() < limit {
-        match items.next() {
-            Some(item) => page.push(item.map_err(Error::Unavailable)?),
-            None => return Ok(Page { revision, items: page, more: false }),
+    let mut fill = |upto: usize| -> Result<bool, Error> {
+        while page.len() < upto {
+            match items.next() {
+                Some(item) => page.push(item.map_err(Error::Unavailable)?),
+                None => return Ok(false),
+            }
         }
+        Ok(true)
+    };
+    let mut more = fill(limit.min(AT_ONCE))?;
+    if more && limit > AT_ONCE {
+        more = off_worker(|| fill(limit))?;
     }
-    let more = items.next().transpose().map_err(Error::Unavailable)?.is_some();
+    let more = more && items.next().transpose().map_err(Error::Unavailable)?.is_some();
     Ok(Page { revision, items: page, more })
+}
+
+/// Counts items, no more than `limit`.
+fn tally(mut items: impl Iterator<Item = Result<Item, String>>, limit: Option<usize>) -> Result<usize, Error> {
+    let limit = limit.unwrap_or(usize::MAX);
+    let mut counted = 0;
+    let mut count = |upto: usize| -> Result<(), Error> {
+        while counted < upto {
+            match items.next() {
+                Some(item) => item.map_err(Error::Unavailable)?,
+                None => break,
+            };
+            counted += 1;
+        }
+        Ok(())
+    };
+    count(limit.min(COUNTED_AT_ONCE))?;
+    if limit > COUNTED_AT_ONCE {
+        off_worker(|| count(limit))?;
+    }
+    Ok(counted)
 }
 
 fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, T> {
@@ -326,6 +400,10 @@ impl Backend for Embedded {
 
     fn list(&self, query: ListQuery) -> BoxFuture<'_, Result<Page, Error>> {
         ready(self.shared.list_now(&query))
+    }
+
+    fn count(&self, query: ListQuery) -> BoxFuture<'_, Result<usize, Error>> {
+        ready(self.shared.count_now(&query))
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>> {

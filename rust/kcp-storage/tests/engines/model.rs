@@ -179,6 +179,7 @@ impl World<'_> {
         loop {
             let query = ListQuery { range: range.clone(), at, after, limit };
             let real = self.real.list(query.clone()).await;
+            let counted = self.real.count(query.clone()).await;
             let model = self.model.list(query).await.expect("the model keeps everything");
             let Page { revision, items, more } = match real {
                 Err(Error::Compacted { requested, oldest }) => {
@@ -189,6 +190,9 @@ impl World<'_> {
                 other => other.expect("reads"),
             };
             assert_eq!((revision, show(&items), more), (model.revision, show(&model.items), model.more));
+            if !matches!(counted, Err(Error::Compacted { .. })) {
+                assert_eq!(counted.expect("counts"), items.len());
+            }
             after = items.last().map(|item| item.key.to_bytes());
             if !more {
                 return;

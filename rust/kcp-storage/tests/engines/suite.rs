@@ -201,6 +201,10 @@ pub async fn lists_are_in_key_order_and_page_without_gaps(store: Store) {
             assert_eq!(page.items.len(), 2);
         }
         assert_eq!(paged, expected);
+        for (limit, expected) in [(None, expected.len()), (Some(2), 2)] {
+            let query = ListQuery { range: KeyRange::resource("configmaps"), at, after: None, limit };
+            assert_eq!(store.count(query).await.expect("counts"), expected);
+        }
     }
 }
 
