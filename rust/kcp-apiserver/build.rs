@@ -83,6 +83,7 @@ fn main() {
     all.part::<meta::v1::WatchEvent<k8s_openapi::apimachinery::pkg::runtime::RawExtension>>();
     all.part::<meta::v1::ListMeta>();
     all.part::<k8s_openapi::apimachinery::pkg::version::Info>();
+    let described = describe();
     let Collector { mut generator, kinds, lists } = all;
     let mut definitions: BTreeMap<String, Value> = generator.take_definitions(false).into_iter().collect();
     // The one type without a schema: what a patch is depends on its media type.
@@ -102,7 +103,38 @@ fn main() {
         definition[GVK] = json!([{"group": group, "kind": kind, "version": version}]);
     }
     extend(&mut definitions);
-    write(&definitions, &PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")));
+    write(&definitions, &described, &PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")));
+}
+
+/// Fields of well-known kinds that their tables show. The kinds are not built in; only what columns say is kept.
+const DESCRIBED: [&str; 12] = [
+    "io.k8s.api.apps.v1.DeploymentSpec.selector",
+    "io.k8s.api.apps.v1.DeploymentStatus.availableReplicas",
+    "io.k8s.api.apps.v1.DeploymentStatus.updatedReplicas",
+    "io.k8s.api.core.v1.PodSpec.nodeName",
+    "io.k8s.api.core.v1.PodSpec.readinessGates",
+    "io.k8s.api.core.v1.PodStatus.nominatedNodeName",
+    "io.k8s.api.core.v1.PodStatus.podIP",
+    "io.k8s.api.core.v1.ServiceSpec.clusterIP",
+    "io.k8s.api.core.v1.ServiceSpec.externalIPs",
+    "io.k8s.api.core.v1.ServiceSpec.ports",
+    "io.k8s.api.core.v1.ServiceSpec.selector",
+    "io.k8s.api.core.v1.ServiceSpec.type",
+];
+
+/// The descriptions of [`DESCRIBED`], in its order.
+fn describe() -> Vec<String> {
+    let mut generator = SchemaSettings::openapi3().with(|s| s.definitions_path = REFERENCE.into()).into_generator();
+    generator.subschema_for::<k8s_openapi::api::apps::v1::Deployment>();
+    generator.subschema_for::<core::v1::Pod>();
+    generator.subschema_for::<core::v1::Service>();
+    let definitions = generator.take_definitions(false);
+    let text = |field: &&str| {
+        let (definition, name) = field.rsplit_once('.').expect("a field has a definition");
+        let description = &definitions[definition]["properties"][name]["description"];
+        description.as_str().unwrap_or_else(|| panic!("{field} has no description")).to_owned()
+    };
+    DESCRIBED.iter().map(text).collect()
 }
 
 /// The definition of a list, from that of its items.
@@ -185,7 +217,7 @@ fn extend(definitions: &mut BTreeMap<String, Value>) {
     }
 }
 
-fn write(definitions: &BTreeMap<String, Value>, out: &Path) {
+fn write(definitions: &BTreeMap<String, Value>, described: &[String], out: &Path) {
     let directory = out.join("definitions");
     fs::create_dir_all(&directory).expect("the build directory is writable");
     let mut table = format!("pub(super) static TEXTS: [(&str, &str); {}] = [\n", definitions.len());
@@ -194,6 +226,11 @@ fn write(definitions: &BTreeMap<String, Value>, out: &Path) {
         fs::write(&file, definition.to_string()).expect("the build directory is writable");
         let path = file.to_str().expect("the build directory has a UTF-8 name");
         writeln!(table, "    ({name:?}, include_str!({path:?})),").expect("strings grow");
+    }
+    table.push_str("];\n");
+    writeln!(table, "pub(super) static DESCRIBED: [(&str, &str); {}] = [", DESCRIBED.len()).expect("strings grow");
+    for (field, text) in DESCRIBED.iter().zip(described) {
+        writeln!(table, "    ({field:?}, {text:?}),").expect("strings grow");
     }
     table.push_str("];\n");
     fs::write(out.join("definitions.rs"), table).expect("the build directory is writable");

@@ -15,6 +15,7 @@ pub mod exchange;
 pub mod health;
 pub mod metrics;
 pub mod mounts;
+pub mod native;
 pub mod negotiate;
 pub mod openapi;
 pub mod paths;

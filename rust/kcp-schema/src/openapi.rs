@@ -56,6 +56,8 @@ pub struct Published {
 
 /// The name under which a kind's schema stands: the group's words reversed, version, kind.
 pub fn definition_name(group: &str, version: &str, kind: &str) -> String {
+    // The group without a name is called as in the names of definitions.
+    let group = if group.is_empty() { "core" } else { group };
     let group: Vec<&str> = group.split('.').rev().collect();
     format!("{}.{version}.{kind}", group.join("."))
 }

@@ -15,6 +15,12 @@ pub fn definition(name: &str) -> Option<&'static Value> {
     Some(PARSED[index].get_or_init(parse))
 }
 
+/// The description of a field of a kind that is not built in but well known, e.g. `io.k8s.api.core.v1.PodSpec.nodeName`.
+pub fn description(field: &str) -> Option<&'static str> {
+    let index = DESCRIBED.binary_search_by(|(known, _)| (*known).cmp(field)).ok()?;
+    Some(DESCRIBED[index].1)
+}
+
 /// The names of all definitions, sorted.
 pub fn names() -> impl Iterator<Item = &'static str> {
     TEXTS.iter().map(|(name, _)| *name)

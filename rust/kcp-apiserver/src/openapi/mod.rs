@@ -14,6 +14,7 @@ use crate::codec::{self, Header};
 use crate::discovery::groups::{Group, Version, groups};
 use crate::documents::{Document, Identity};
 use crate::exchange::{Cluster, Exchange, Response};
+use crate::native;
 use crate::negotiate;
 use crate::paths;
 use crate::registry::{ClusterView, DEFINITIONS, Origin, Served};
@@ -273,7 +274,10 @@ async fn published(
                 .map(Vec::as_slice)
                 .unwrap_or_default(),
         };
-        let Published { name, schema, list_name, list } = publish(&resource);
+        let Published { name, mut schema, list_name, list } = publish(&resource);
+        if let Some(native) = served.native {
+            native::merge::annotate(&mut schema, native.definition);
+        }
         published.insert(name, schema);
         published.insert(list_name, list);
     }

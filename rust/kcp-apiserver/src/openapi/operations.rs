@@ -75,7 +75,7 @@ pub struct Item {
     pub named: Option<String>,
     /// Tag of the operations.
     pub tag: String,
-    /// Whether the resource is a custom one.
+    /// Whether the resource is a custom one without types of its own.
     pub custom: bool,
 }
 
@@ -315,7 +315,7 @@ impl Resource<'_> {
 
     fn item(&self, path: String, named: bool, operations: Vec<Operation>) -> Item {
         let named = named.then(|| self.served.kind.clone());
-        Item { path, operations, named, tag: self.tag.to_owned(), custom: self.served.is_custom() }
+        Item { path, operations, named, tag: self.tag.to_owned(), custom: !self.served.is_typed() }
     }
 }
 

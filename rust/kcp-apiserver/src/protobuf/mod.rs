@@ -1,6 +1,7 @@
-//! Protobuf bodies of built-in kinds, which typed clients send. What they say is turned into the JSON that the same
-//! client would have sent; answers are JSON.
+//! Protobuf of built-in and native kinds, which typed clients send and ask for. What a body says is turned into the JSON
+//! that the same client would have sent; answers are written from their JSON form.
 
+mod encode;
 mod messages;
 mod wire;
 
@@ -9,7 +10,11 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use messages::{Cardinality, Field, Type, message};
 use serde_json::{Map, Value, json};
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use wire::{Fields, Wire, WireError};
+
+pub use encode::{EncodeError, encode, frame, is_known};
 
 /// The media type.
 pub const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
@@ -20,6 +25,32 @@ const EXTENSIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions"
 
 /// Messages within messages; schemas of definitions go deepest.
 const MAX_DEPTH: usize = 100;
+
+/// Messages and map entries in one body. An object in memory is many times larger than two bytes that say there is one.
+const MAX_MESSAGES: usize = 200_000;
+
+/// How much deeper and how many more messages a body may go.
+#[derive(Clone, Copy)]
+struct Room<'a> {
+    depth: usize,
+    left: &'a Cell<usize>,
+}
+
+impl Room<'_> {
+    /// Room within one more message.
+    fn enter(self) -> Result<Self, DecodeError> {
+        if self.depth > MAX_DEPTH {
+            return Err(DecodeError::Depth);
+        }
+        self.count()?;
+        Ok(Self { depth: self.depth + 1, ..self })
+    }
+
+    fn count(self) -> Result<(), DecodeError> {
+        self.left.set(self.left.get().checked_sub(1).ok_or(DecodeError::Messages)?);
+        Ok(())
+    }
+}
 
 /// Why a body cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +84,9 @@ pub enum DecodeError {
     /// Messages are nested too deep.
     #[error("proto: exceeded maximum recursion depth")]
     Depth,
+    /// There are too many messages.
+    #[error("proto: more than {MAX_MESSAGES} messages in one body")]
+    Messages,
     /// It is of a kind that is not known here.
     #[error("no kind {kind:?} is registered for version {api_version:?}")]
     Kind {
@@ -98,7 +132,8 @@ pub fn decode(body: &[u8], expected: (&str, &str)) -> Result<Value, DecodeError>
     let Some(fields) = messages::message(&definition(&api_version, &kind)) else {
         return Err(DecodeError::Kind { kind, api_version });
     };
-    let mut object = decode_message(raw, fields, 0)?;
+    let left = Cell::new(MAX_MESSAGES);
+    let mut object = decode_message(raw, fields, Room { depth: 0, left: &left })?;
     object.insert("apiVersion".into(), api_version.into());
     object.insert("kind".into(), kind.into());
     Ok(object.into())
@@ -106,11 +141,13 @@ pub fn decode(body: &[u8], expected: (&str, &str)) -> Result<Value, DecodeError>
 
 /// The definition that describes a kind.
 fn definition(api_version: &str, kind: &str) -> String {
-    // Options of deletions are a kind of every group.
-    if kind == "DeleteOptions" {
+    // Options of deletions are a kind of every group; groups and resources have no group of their own.
+    if matches!(kind, "DeleteOptions" | "Status" | "APIVersions" | "APIGroupList" | "APIGroup" | "APIResourceList") {
         return format!("{META}.{kind}");
     }
     match api_version.split_once('/') {
+        Some(("meta.k8s.io", "v1beta1")) if kind == "PartialObjectMetadataList" => format!("{META}beta1.{kind}"),
+        Some(("meta.k8s.io", _)) => format!("{META}.{kind}"),
         None => format!("io.k8s.api.core.{api_version}.{kind}"),
         Some(("apiextensions.k8s.io", version)) => format!("{EXTENSIONS}.{version}.{kind}"),
         Some((group, version)) => {
@@ -120,31 +157,55 @@ fn definition(api_version: &str, kind: &str) -> String {
     }
 }
 
-fn decode_message(bytes: &[u8], fields: &[Field], depth: usize) -> Result<Map<String, Value>, DecodeError> {
-    if depth > MAX_DEPTH {
-        return Err(DecodeError::Depth);
+/// The JSON fields of a message, those of embedded messages among them, each with the message it holds, if any.
+pub fn fields(name: &str) -> BTreeMap<&'static str, Option<&'static str>> {
+    let mut all = BTreeMap::new();
+    for field in message(name).unwrap_or_default() {
+        match (field.name, field.kind) {
+            ("*", Type::Message(inner)) => all.extend(fields(inner)),
+            (name, Type::Message(inner)) => drop(all.insert(name, Some(inner))),
+            (name, _) => drop(all.insert(name, None)),
+        }
     }
+    all
+}
+
+/// The messages whose fields stand among those of a message.
+pub fn embedded(name: &str) -> impl Iterator<Item = &'static str> {
+    let fields = message(name).unwrap_or_default().iter();
+    fields.filter_map(|field| match (field.name, field.kind) {
+        ("*", Type::Message(inner)) => Some(inner),
+        _ => None,
+    })
+}
+
+fn decode_message(bytes: &[u8], fields: &[Field], room: Room<'_>) -> Result<Map<String, Value>, DecodeError> {
+    let room = room.enter()?;
     let mut object = Map::new();
     for field in Fields::new(bytes) {
         let (number, wire) = field?;
         let Some(field) = fields.iter().find(|field| field.number == number) else { continue };
         match field.cardinality {
             Cardinality::One => {
-                let value = decode_value(wire, field, depth)?;
+                let value = decode_value(wire, field, room)?;
+                if let ("*", Value::Object(embedded)) = (field.name, &value) {
+                    object.extend(embedded.clone());
+                    continue;
+                }
                 // A time that is not set is written as a message without fields.
-                let unset = value.is_null() && matches!(field.kind, Type::Time | Type::MicroTime | Type::Raw);
+                let unset = value.is_null() && field.kind.is_null_when_unset();
                 if !(unset || field.omits_zero && is_zero(&value)) {
                     object.insert(field.name.into(), value);
                 }
             }
             Cardinality::List => {
-                let value = decode_value(wire, field, depth)?;
+                let value = decode_value(wire, field, room)?;
                 if let Value::Array(items) = object.entry(field.name).or_insert_with(|| json!([])) {
                     items.push(value);
                 }
             }
             Cardinality::Map => {
-                let (key, value) = decode_entry(wire, field, depth)?;
+                let (key, value) = decode_entry(wire, field, room)?;
                 if let Value::Object(entries) = object.entry(field.name).or_insert_with(|| json!({})) {
                     entries.insert(key, value);
                 }
@@ -154,22 +215,23 @@ fn decode_message(bytes: &[u8], fields: &[Field], depth: usize) -> Result<Map<St
     Ok(object)
 }
 
-fn decode_entry(wire: Wire<'_>, field: &Field, depth: usize) -> Result<(String, Value), DecodeError> {
+fn decode_entry(wire: Wire<'_>, field: &Field, room: Room<'_>) -> Result<(String, Value), DecodeError> {
     let Wire::Bytes(entry) = wire else { return Err(wrong(field)) };
+    room.count()?;
     let mut key = String::new();
     // An entry without a value holds the empty one.
-    let mut value = decode_value(Wire::Bytes(&[]), field, depth)?;
+    let mut value = decode_value(Wire::Bytes(&[]), field, room)?;
     for part in Fields::new(entry) {
         match part? {
             (1, Wire::Bytes(bytes)) => key = text(bytes, field.name)?,
-            (2, wire) => value = decode_value(wire, field, depth)?,
+            (2, wire) => value = decode_value(wire, field, room)?,
             _ => {}
         }
     }
     Ok((key, value))
 }
 
-fn decode_value(wire: Wire<'_>, field: &Field, depth: usize) -> Result<Value, DecodeError> {
+fn decode_value(wire: Wire<'_>, field: &Field, room: Room<'_>) -> Result<Value, DecodeError> {
     Ok(match (field.kind, wire) {
         (Type::Text, Wire::Bytes(bytes)) => text(bytes, field.name)?.into(),
         (Type::Bytes, Wire::Bytes(bytes)) => BASE64_STANDARD.encode(bytes).into(),
@@ -180,8 +242,10 @@ fn decode_value(wire: Wire<'_>, field: &Field, depth: usize) -> Result<Value, De
         (Type::MicroTime, Wire::Bytes(bytes)) => time(bytes, "%Y-%m-%dT%H:%M:%S.%6fZ", field)?,
         (Type::Raw, Wire::Bytes(bytes)) => raw(bytes, field)?,
         (Type::Strings, Wire::Bytes(bytes)) => strings(bytes, field)?,
+        (Type::Quantity, Wire::Bytes(bytes)) => quantity(bytes, field)?,
+        (Type::IntOrString, Wire::Bytes(bytes)) => int_or_string(bytes, field)?,
         (Type::Message(name), Wire::Bytes(bytes)) => {
-            let object = decode_message(bytes, message(name).unwrap_or_default(), depth + 1)?;
+            let object = decode_message(bytes, message(name).unwrap_or_default(), room)?;
             either(name, object)
         }
         _ => return Err(wrong(field)),
@@ -257,6 +321,29 @@ fn strings(bytes: &[u8], field: &Field) -> Result<Value, DecodeError> {
         }
     }
     Ok(items.into())
+}
+
+fn quantity(bytes: &[u8], field: &Field) -> Result<Value, DecodeError> {
+    let mut amount = String::new();
+    for part in Fields::new(bytes) {
+        if let (1, Wire::Bytes(bytes)) = part? {
+            amount = text(bytes, field.name)?;
+        }
+    }
+    Ok(if amount.is_empty() { "0".into() } else { amount.into() })
+}
+
+fn int_or_string(bytes: &[u8], field: &Field) -> Result<Value, DecodeError> {
+    let (mut is_text, mut number, mut words) = (false, 0, String::new());
+    for part in Fields::new(bytes) {
+        match part? {
+            (1, Wire::Varint(choice)) => is_text = choice == 1,
+            (2, Wire::Varint(given)) => number = given.cast_signed(),
+            (3, Wire::Bytes(bytes)) => words = text(bytes, field.name)?,
+            _ => {}
+        }
+    }
+    Ok(if is_text { words.into() } else { number.into() })
 }
 
 fn is_zero(value: &Value) -> bool {

@@ -84,6 +84,39 @@ fn what_is_no_message_is_refused() {
 fn messages_within_messages_come_to_an_end() {
     let fields = message(&format!("{EXTENSIONS}.v1.JSONSchemaProps")).unwrap();
     let nested = |depth| (0..depth).fold(field(5, b"object"), |schema, _| field(28, &schema));
-    assert_eq!(decode_message(&nested(10), fields, 0).map(drop), Ok(()));
-    assert_eq!(decode_message(&nested(1_000), fields, 0), Err(DecodeError::Depth));
+    let left = Cell::new(MAX_MESSAGES);
+    let room = Room { depth: 0, left: &left };
+    assert_eq!(decode_message(&nested(10), fields, room).map(drop), Ok(()));
+    assert_eq!(decode_message(&nested(1_000), fields, room), Err(DecodeError::Depth));
+}
+
+#[test]
+fn bodies_of_nothing_but_messages_come_to_an_end() {
+    let versions = field(2, &field(7, b"").repeat(MAX_MESSAGES + 1));
+    let answer = decode(&body("apiextensions.k8s.io/v1", "CustomResourceDefinition", &versions), ("", ""));
+    assert_eq!(answer, Err(DecodeError::Messages));
+    let answer = decode(&body("v1", "ConfigMap", &field(2, b"").repeat(MAX_MESSAGES + 1)), ("", ""));
+    assert_eq!(answer, Err(DecodeError::Messages));
+}
+
+#[test]
+fn lengths_beyond_the_body_are_refused() {
+    let huge = [varint(2 << 3 | 2), varint(u64::MAX), b"abc".to_vec()].concat();
+    let answer = decode(&body("v1", "ConfigMap", &huge), ("", ""));
+    assert_eq!(answer, Err(DecodeError::Wire(wire::WireError::Truncated)));
+}
+
+#[test]
+fn a_deployment_reads_as_its_json() {
+    let port = field(2, &message_of(&[field(1, b""), field(2, &[0x08, 1, 0x1a, 3, b'w', b'e', b'b'])]));
+    let probe = field(1, &port);
+    let limits = field(8, &field(1, &message_of(&[field(1, b"cpu"), field(2, &field(1, b"100m"))])));
+    let container = message_of(&[field(1, b"c"), field(2, b"i"), limits, field(10, &probe)]);
+    let template = field(3, &field(2, &field(2, &container)));
+    let raw = field(2, &message_of(&[vec![0x08, 3], template]));
+    let object = decode(&body("apps/v1", "Deployment", &raw), ("", "")).unwrap();
+    let expected = json!({"name": "c", "image": "i", "resources": {"limits": {"cpu": "100m"}},
+        "livenessProbe": {"httpGet": {"port": "web"}}});
+    assert_eq!(object["spec"]["replicas"], 3);
+    assert_eq!(object["spec"]["template"]["spec"]["containers"][0], expected);
 }

@@ -112,7 +112,7 @@ impl BuiltIns {
 }
 
 fn compile(group: &str, version: &str, spec: &ResourceSpec) -> Result<Served, String> {
-    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let api_version = super::api_version(group, version);
     let storage = if group.is_empty() { spec.name.clone() } else { format!("{}.{group}", spec.name) };
     let subresource = |sub: &SubresourceSpec| Subresource {
         name: sub.name.clone(),
@@ -139,6 +139,7 @@ fn compile(group: &str, version: &str, spec: &ResourceSpec) -> Result<Served, St
         api_version,
         columns: spec.columns.clone(),
         deprecation: None,
+        native: None,
         strategy: strategy::built_in(&spec.strategy, &spec.definition)?,
         origin: Origin::BuiltIn { definition: spec.definition.clone() },
     })

@@ -1,5 +1,6 @@
 //! Custom resources as they are served: one entry for each served version of a definition.
 
+use crate::native::Native;
 use crate::registry::{Column, Origin, Scale, Served, Subresource};
 use crate::strategy::custom::Custom;
 use kcp_schema::crd::{Definition, Version};
@@ -18,7 +19,12 @@ pub fn served(definition: &Arc<Definition>) -> Vec<Arc<Served>> {
 fn one(definition: &Arc<Definition>, index: usize, version: &Version) -> Served {
     let group = definition.group.to_string();
     let names = &definition.names;
-    let api_version = |version: &str| if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let native = Native::find(&group, &version.name, &names.kind, &names.plural);
+    let native = native.filter(|_| definition.namespaced);
+    let mut categories: Vec<String> = names.categories.iter().map(|text| text.to_string()).collect();
+    if native.is_some() && !categories.iter().any(|category| category == "all") {
+        categories.push("all".into());
+    }
     let verbs: &[&str] = if definition.terminating { &VERBS_WHILE_TERMINATING } else { &VERBS };
     let mut subresources = Vec::new();
     let subresource = |name: &str, group: &str, version: &str, kind: &str| Subresource {
@@ -34,33 +40,41 @@ fn one(definition: &Arc<Definition>, index: usize, version: &Version) -> Served 
     if version.status {
         subresources.push(subresource("status", "", "", &names.kind));
     }
-    let texts = |list: &[Box<str>]| list.iter().map(|text| text.to_string()).collect();
     let storage = definition.storage_version().map_or_else(|| version.name.clone(), |version| version.name.clone());
     Served {
         version: version.name.to_string(),
-        api_version: api_version(&version.name),
+        api_version: api_version(&group, &version.name),
         resource: names.plural.to_string(),
         singular: names.singular.to_string(),
         kind: names.kind.to_string(),
         list_kind: names.list_kind.to_string(),
         namespaced: definition.namespaced,
-        short_names: texts(&names.short_names),
-        categories: texts(&names.categories),
+        short_names: names.short_names.iter().map(|text| text.to_string()).collect(),
+        categories,
         verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
         subresources,
         scale: version.scale.as_ref().map(|scale| Scale {
             spec_replicas: dotted(&scale.spec_replicas),
             status_replicas: dotted(&scale.status_replicas),
-            selector: scale.label_selector.as_ref().map(dotted),
+            selector: match &scale.label_selector {
+                Some(path) => Some(dotted(path)),
+                None => native.and_then(|native| native.selector).map(str::to_owned),
+            },
         }),
         storage: if group.is_empty() { names.plural.to_string() } else { format!("{}.{group}", names.plural) },
-        storage_api_version: api_version(&storage),
-        columns: columns(version),
+        storage_api_version: api_version(&group, &storage),
+        columns: native.map_or_else(|| columns(version), Native::columns),
         deprecation: version.deprecation_warning.as_ref().map(ToString::to_string),
-        strategy: Arc::new(Custom::new(Arc::clone(definition), index)),
+        strategy: Arc::new(Custom::new(Arc::clone(definition), index, native)),
+        native,
         origin: Origin::Custom { definition: Arc::clone(definition), version: index },
         group,
     }
+}
+
+/// `group/version`, or the version alone for the core group.
+pub fn api_version(group: &str, version: &str) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
 
 fn dotted(path: &JsonPath) -> String {

@@ -1,5 +1,6 @@
 //! One resource at one version, as verbs, discovery and OpenAPI see it.
 
+use crate::native::Native;
 use crate::openapi;
 use crate::strategy::Strategy;
 use serde::Deserialize;
@@ -32,9 +33,12 @@ impl Column {
     pub fn description(&self) -> &str {
         let of_field = || {
             let (definition, field) = self.describes.rsplit_once('.')?;
-            let text = openapi::built_in::definition(definition)?.get("properties")?.get(field)?.get("description")?;
+            let text = match openapi::built_in::definition(definition) {
+                Some(definition) => definition.get("properties")?.get(field)?.get("description")?.as_str()?,
+                None => openapi::built_in::description(&self.describes)?,
+            };
             // What may be written does not concern a column.
-            text.as_str().map(|text| text.trim_end_matches(" This field is immutable."))
+            Some(text.trim_end_matches(" This field is immutable."))
         };
         if self.description.is_empty() { of_field().unwrap_or_default() } else { &self.description }
     }
@@ -47,7 +51,7 @@ pub struct Scale {
     pub spec_replicas: String,
     /// Observed replicas, below `.status`.
     pub status_replicas: String,
-    /// Selector in text form; may be absent.
+    /// Selector, in text form or (of native kinds) as a label selector; may be absent.
     pub selector: Option<String>,
 }
 
@@ -120,6 +124,8 @@ pub struct Served {
     pub columns: Vec<Column>,
     /// Text of the warning that every request to a deprecated version gets.
     pub deprecation: Option<String>,
+    /// The row of the table of well-known kinds, for a custom resource of one.
+    pub native: Option<&'static Native>,
     /// What the kind means.
     pub strategy: Arc<dyn Strategy>,
     /// Where it comes from.
@@ -150,5 +156,11 @@ impl Served {
     /// Whether items of lists carry `kind` and `apiVersion`: custom resources do, built-in ones do not.
     pub fn is_custom(&self) -> bool {
         matches!(self.origin, Origin::Custom { .. })
+    }
+
+    /// Whether clients have types for the kind: it is built in, or native. Such kinds are read and written as protobuf
+    /// and take strategic merge patches.
+    pub fn is_typed(&self) -> bool {
+        !self.is_custom() || self.native.is_some()
     }
 }

@@ -1,10 +1,12 @@
 //! Custom resources: what their definition's schema says, and the rules that hold for all of them.
 
 use crate::exchange::Exchange;
+use crate::native::{self, Native};
 use crate::server::ApiServer;
 use crate::strategy::{Admission, Part, Strategy};
 use kcp_apimachinery::GroupResource;
 use kcp_apimachinery::field::ErrorList;
+use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::status::Status;
 use kcp_schema::crd::{Definition, Version};
 use kcp_schema::{Malformed, table};
@@ -17,14 +19,15 @@ pub struct Custom {
     definition: Arc<Definition>,
     version: usize,
     fingerprint: u64,
+    native: Option<&'static Native>,
 }
 
 impl Custom {
-    /// The strategy of the version at `index`.
-    pub fn new(definition: Arc<Definition>, index: usize) -> Self {
+    /// The strategy of the version at `index`, with its row of the table of well-known kinds, if it has one.
+    pub fn new(definition: Arc<Definition>, index: usize, native: Option<&'static Native>) -> Self {
         // Objects are stored in the storage version's form; the schema they were written under is the request's.
         let fingerprint = definition.versions[index].schema.fingerprint();
-        Self { definition, version: index, fingerprint }
+        Self { definition, version: index, fingerprint, native }
     }
 
     fn version(&self) -> &Version {
@@ -34,12 +37,18 @@ impl Custom {
 
 impl Strategy for Custom {
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
+        if self.native.is_some() {
+            native::drop_nulls(object);
+        }
         let unknown = self.version().schema.decode(object, Malformed::Refuse).map_err(|error| error.to_string())?;
         Ok(unknown.into_iter().map(|path| format!("unknown field \"{path}\"")).collect())
     }
 
     fn default(&self, object: &mut Value) {
         self.version().schema.default(object);
+        if let Some(native) = self.native {
+            (native.default)(object);
+        }
     }
 
     fn prepare_create(&self, object: &mut Value) {
@@ -129,7 +138,18 @@ impl Strategy for Custom {
         true
     }
 
+    fn strategic(&self) -> Option<&StrategicSchema> {
+        self.native.map(Native::strategic)
+    }
+
+    fn row_conditions(&self, object: &Value) -> Option<Value> {
+        self.native.and_then(|native| (native.conditions)(object))
+    }
+
     fn cells(&self, object: &Value, now: jiff::Timestamp) -> Vec<Value> {
+        if let Some(native) = self.native {
+            return (native.cells)(object, now);
+        }
         let name = object["metadata"]["name"].clone();
         std::iter::once(name).chain(table::cells(self.version(), object, now.as_second())).collect()
     }

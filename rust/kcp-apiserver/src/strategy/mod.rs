@@ -225,6 +225,12 @@ pub trait Strategy: Send + Sync + 'static {
         false
     }
 
+    /// Conditions of the object's table row, for objects that are through.
+    fn row_conditions(&self, object: &Value) -> Option<Value> {
+        let _ = object;
+        None
+    }
+
     /// Cells of the object's table row, in the order of the resource's columns.
     fn cells(&self, object: &Value, now: jiff::Timestamp) -> Vec<Value>;
 }

@@ -15,7 +15,7 @@ const REPEATED: usize = 1024;
 /// # Errors
 /// 400 or 422, as Kubernetes answers objects of another kind or version.
 pub fn check(object: &mut Value, served: &Served, body: &[u8]) -> Result<(), Status> {
-    let custom = served.is_custom();
+    let custom = !served.is_typed();
     if object.is_null() && !custom {
         *object = Value::Object(Map::new());
     }

@@ -93,7 +93,7 @@ pub fn decode(media: &str, body: &[u8], served: &Served) -> Result<Input, Status
             let (object, complaints) = yaml::decode(body, &served.kind)?;
             Ok(Input { object, complaints })
         }
-        protobuf::MEDIA_TYPE if !served.is_custom() => {
+        protobuf::MEDIA_TYPE if served.is_typed() => {
             let object = match protobuf::decode(body, (&served.api_version, &served.kind)) {
                 Ok(object) => object,
                 // The endpoint's own check refuses what is of another kind, in its words.
@@ -108,7 +108,7 @@ pub fn decode(media: &str, body: &[u8], served: &Served) -> Result<Input, Status
             };
             Ok(Input { object, complaints: Vec::new() })
         }
-        _ => Err(Status::unsupported_media_type(if served.is_custom() { &TYPES[..2] } else { &TYPES })),
+        _ => Err(Status::unsupported_media_type(if served.is_typed() { &TYPES } else { &TYPES[..2] })),
     }
 }
 

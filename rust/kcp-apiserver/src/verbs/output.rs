@@ -188,12 +188,17 @@ pub fn row(
     now: jiff::Timestamp,
 ) -> Value {
     let cells = served.strategy.cells(&object, now);
+    let conditions = served.strategy.row_conditions(&object);
     let accompanying = match include {
         IncludeObject::Metadata => partial(&object, version),
         IncludeObject::Object => object,
         IncludeObject::None => Value::Null,
     };
-    json!({"cells": cells, "object": accompanying})
+    let mut row = json!({"cells": cells, "object": accompanying});
+    if let Some(conditions) = conditions {
+        row["conditions"] = conditions;
+    }
+    row
 }
 
 /// A table. Watches leave the columns out of all but the first event.

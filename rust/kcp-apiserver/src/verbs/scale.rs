@@ -14,6 +14,7 @@ use crate::verbs::write::{self, ATTEMPTS, Lost, Replacement, Written};
 use crate::verbs::{get, input, output};
 use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::selector::label::Selector;
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::{meta, time};
 use serde_json::{Map, Value, json};
@@ -142,8 +143,14 @@ fn view_or_zero(scale: &Scale, object: &Value) -> Value {
         }
     }
     let mut status = json!({"replicas": number(&scale.status_replicas)});
-    if let Some(selector) = scale.selector.as_deref().and_then(|path| read(object, path)).and_then(Value::as_str) {
-        status["selector"] = Value::String(selector.to_owned());
+    match scale.selector.as_deref().and_then(|path| read(object, path)) {
+        Some(Value::String(selector)) => status["selector"] = selector.as_str().into(),
+        Some(selector @ Value::Object(_)) => {
+            if let Ok(selector) = Selector::from_label_selector(selector) {
+                status["selector"] = selector.to_string().into();
+            }
+        }
+        _ => {}
     }
     let replicas = number(&scale.spec_replicas);
     let spec = if replicas == 0 { json!({}) } else { json!({"replicas": replicas}) };

@@ -62,9 +62,21 @@ impl Harness {
 
     /// Sends a request and returns the answer with its body unread.
     pub async fn open(&self, method: &str, path: &str, content_type: &str, body: Bytes) -> http::Response<Body> {
+        let header = [("content-type", content_type)];
+        self.open_with(method, path, if content_type.is_empty() { &[] } else { &header }, body).await
+    }
+
+    /// Sends a request with some headers and returns the answer with its body unread.
+    pub async fn open_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> http::Response<Body> {
         let mut request = http::Request::builder().method(method).uri(format!("/clusters/{}{path}", self.cluster));
-        if !content_type.is_empty() {
-            request = request.header("content-type", content_type);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let body = Full::new(body).map_err(|never| match never {}).boxed();
         let request = request.body(body).expect("a request");

@@ -2,6 +2,7 @@
 
 mod harness;
 mod lists;
+mod native;
 mod objects;
 mod tenancy;
 mod watches;

@@ -1,0 +1,140 @@
+//! Native kinds: definitions of well-known kinds, as their clients know them.
+
+use crate::harness::{Answer, DEFINITIONS, Harness};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
+
+/// A server whose cluster has the definitions that `hack/pull-native-kinds` wrote.
+async fn natives() -> Harness {
+    let harness = Harness::new("root");
+    for name in ["deployments.apps", "services.core", "pods.core"] {
+        let path = format!("{}/../../tests/native/crds/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let definition = std::fs::read(path).expect("a pulled definition");
+        let answer = harness.send("POST", DEFINITIONS, "application/json", definition).await;
+        assert_eq!(answer.code, 201, "{}", answer.text);
+    }
+    harness
+}
+
+fn deployment() -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "creationTimestamp": null},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "strategy": {},
+            "template": {"metadata": {"labels": {"app": "web"}, "creationTimestamp": null},
+                "spec": {"containers": [
+                    {"name": "a", "image": "a:1", "ports": [{"containerPort": 80}], "resources": {}},
+                    {"name": "b", "image": "b:1"}]}}},
+        "status": {}})
+}
+
+async fn table(harness: &Harness, path: &str) -> Answer {
+    let accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    let response = harness.open_with("GET", path, &[("accept", accept)], Vec::new().into()).await;
+    let code = response.status().as_u16();
+    let bytes = response.into_body().collect().await.expect("a body").to_bytes();
+    let body = serde_json::from_slice(&bytes).unwrap_or_default();
+    Answer { code, body, text: String::from_utf8_lossy(&bytes).into_owned() }
+}
+
+/// kube-api 3.7.5: lists with merge keys merge; other custom resources refuse such patches.
+#[tokio::test]
+async fn a_deployment_takes_strategic_merge_patches() {
+    let harness = natives().await;
+    let answer = harness.post(DEPLOYMENTS, &deployment()).await;
+    assert_eq!(answer.code, 201, "{}", answer.text);
+    let patch = json!({"spec": {"template": {"spec": {
+        "$setElementOrder/containers": [{"name": "b"}, {"name": "a"}],
+        "containers": [{"name": "a", "image": "a:2"}]}}}});
+    let answer = harness.send("PATCH", &format!("{DEPLOYMENTS}/web"), STRATEGIC, patch.to_string()).await;
+    assert_eq!(answer.code, 200, "{}", answer.text);
+    let containers = &answer.body["spec"]["template"]["spec"]["containers"];
+    assert_eq!(containers[0]["name"], "b");
+    assert_eq!(containers[1]["image"], "a:2");
+    assert_eq!(containers[1]["ports"], json!([{"containerPort": 80, "protocol": "TCP"}]));
+    assert_eq!(answer.body["metadata"]["generation"], 2);
+}
+
+#[tokio::test]
+async fn a_deployment_is_born_with_what_its_clients_read() {
+    let harness = natives().await;
+    let answer = harness.post(DEPLOYMENTS, &deployment()).await;
+    assert_eq!(answer.body["spec"]["replicas"], 1);
+    assert_eq!(answer.body["spec"]["strategy"]["type"], "RollingUpdate");
+    assert_eq!(answer.body["spec"]["template"]["metadata"], json!({"labels": {"app": "web"}}));
+}
+
+/// kube-api 2.A
+#[tokio::test]
+async fn tables_have_the_columns_of_the_kind() {
+    let harness = natives().await;
+    harness.post(DEPLOYMENTS, &deployment()).await;
+    let answer = table(&harness, DEPLOYMENTS).await;
+    let names: Vec<&str> =
+        answer.body["columnDefinitions"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Name", "Ready", "Up-to-date", "Available", "Age", "Containers", "Images", "Selector"]);
+    let cells = &answer.body["rows"][0]["cells"];
+    assert_eq!(
+        (&cells[0], &cells[1], &cells[5], &cells[7]),
+        (&json!("web"), &json!("0/1"), &json!("a,b"), &json!("app=web"))
+    );
+    let pods = "/api/v1/namespaces/default/pods";
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    assert_eq!(harness.post(pods, &pod).await.code, 201);
+    let done = json!({"status": {"phase": "Succeeded"}});
+    let answer = harness.send("PATCH", &format!("{pods}/p/status"), STRATEGIC, done.to_string()).await;
+    assert_eq!(answer.code, 200, "{}", answer.text);
+    let answer = table(&harness, pods).await;
+    assert_eq!(answer.body["rows"][0]["conditions"][0]["reason"], "Succeeded");
+    assert_eq!(answer.body["rows"][0]["cells"][1], "0/1");
+}
+
+#[tokio::test]
+async fn scales_have_the_selector_of_the_deployment() {
+    let harness = natives().await;
+    harness.post(DEPLOYMENTS, &deployment()).await;
+    let answer = harness.get(&format!("{DEPLOYMENTS}/web/scale")).await;
+    assert_eq!(answer.body["status"]["selector"], "app=web", "{}", answer.text);
+    let answer = harness.merge(&format!("{DEPLOYMENTS}/web/scale"), &json!({"spec": {"replicas": 3}})).await;
+    assert_eq!(answer.body["spec"]["replicas"], 3);
+    assert_eq!(harness.get(&format!("{DEPLOYMENTS}/web")).await.body["spec"]["replicas"], 3);
+}
+
+#[tokio::test]
+async fn native_kinds_are_of_category_all() {
+    let harness = natives().await;
+    for (path, name) in [("/apis/apps/v1", "deployments"), ("/api/v1", "pods"), ("/api/v1", "services")] {
+        let answer = harness.get(path).await;
+        let resources = answer.body["resources"].as_array().unwrap();
+        let found = resources.iter().find(|resource| resource["name"] == name).unwrap();
+        assert_eq!(found["categories"], json!(["all"]), "{name}");
+    }
+}
+
+/// kube-api 1.5: what clients compute strategic merge patches from.
+#[tokio::test]
+async fn open_api_tells_how_lists_merge() {
+    let harness = natives().await;
+    let answer = harness.get("/openapi/v3/apis/apps/v1").await;
+    let schema = &answer.body["components"]["schemas"]["apps.v1.Deployment"];
+    let containers =
+        schema.pointer("/properties/spec/properties/template/properties/spec/properties/containers").unwrap();
+    assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");
+    assert_eq!(containers["x-kubernetes-patch-strategy"], "merge");
+    let path = &answer.body["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"];
+    assert!(path["patch"]["requestBody"]["content"].get(STRATEGIC).is_some());
+    let answer = harness.get("/openapi/v3/api/v1").await;
+    assert!(answer.body["components"]["schemas"].get("core.v1.Pod").is_some());
+}
+
+/// kube-api 2.5
+#[tokio::test]
+async fn a_deployment_is_read_from_protobuf() {
+    let harness = natives().await;
+    let body = kcp_apiserver::protobuf::encode(&deployment()).unwrap();
+    let answer = harness.send("POST", DEPLOYMENTS, "application/vnd.kubernetes.protobuf", body).await;
+    assert_eq!(answer.code, 201, "{}", answer.text);
+    assert_eq!(answer.body["spec"]["template"]["spec"]["containers"][0]["ports"][0]["protocol"], "TCP");
+}
