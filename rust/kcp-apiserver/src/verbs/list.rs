@@ -105,6 +105,17 @@ enum Behind {
     Known(Option<usize>),
 }
 
+/// Where everything lies that a request may select.
+pub fn range(target: &Target, selection: &Selection) -> KeyRange {
+    match selection.only_name() {
+        // No key holds a zero byte, so no object has a name with one; the range below finds none of that name.
+        Some(name) if !name.is_empty() && !name.contains('\0') && !target.namespace.is_empty() => {
+            KeyRange::object(&target.key(name))
+        }
+        _ => target.range(),
+    }
+}
+
 async fn collect(
     server: &ApiServer,
     target: &Target,
@@ -114,13 +125,7 @@ async fn collect(
     limit: usize,
     behind: Behind,
 ) -> Result<Result<Found, Status>, Error> {
-    let range = match selection.only_name() {
-        // No key holds a zero byte, so no object has a name with one; the range below finds none of that name.
-        Some(name) if !name.is_empty() && !name.contains('\0') && !target.namespace.is_empty() => {
-            KeyRange::object(&target.key(name))
-        }
-        _ => target.range(),
-    };
+    let range = range(target, selection);
     let mut items = Vec::new();
     loop {
         let wanted = match (selection.is_everything(), limit) {

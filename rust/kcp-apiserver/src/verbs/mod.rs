@@ -6,6 +6,7 @@ mod delete;
 mod delete_collection;
 mod get;
 mod header;
+mod initial;
 mod input;
 mod list;
 mod options;

@@ -13,6 +13,7 @@ use crate::negotiate::{self, Endpoint, Offer, Shape};
 use crate::registry::{ClusterView, DEFINITIONS, Origin, Served};
 use crate::respond;
 use crate::server::ApiServer;
+use crate::verbs::initial::Initial;
 use crate::verbs::options::ListOptions;
 use crate::verbs::output::{self, IncludeObject};
 use crate::verbs::select::Selection;
@@ -22,7 +23,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body as HttpBody, Frame};
 use kcp_apimachinery::status::Status;
-use kcp_storage::{Event, EventKind, Item, Key, KeyRange, Revision, Watch, WatchError, WatchQuery};
+use kcp_storage::{Backend, Error, Event, EventKind, Item, Key, KeyRange, Revision, Watch, WatchError, WatchQuery};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -59,7 +60,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let include = IncludeObject::parse(exchange.query())?;
     let wanted = options.revision()?;
     let watch_list = options.send_initial_events == Some(true);
-    let mut initial = Vec::new();
+    let mut initial = None;
     // A watch list that waits in vain has begun already, so it is told within the stream.
     let mut early = None;
     let (since, begins) = match wanted {
@@ -74,18 +75,15 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             }
             Err(status) => return Err(status),
             Ok(()) => {
-                let found = list::read(server, target, &ListOptions::default(), &selection).await?;
-                initial = found.items;
-                (found.revision, true)
+                let state = Initial::begin(&server.store, list::range(target, &selection)).await;
+                let state = state.map_err(|error| storage_error(&error))?;
+                let revision = state.revision();
+                initial = Some(Box::new(state));
+                (revision, true)
             }
         },
     };
-    let subscription = server.store.watch(WatchQuery { range: target.range(), since, buffer: BUFFER });
-    let (watch, failure) = match subscription {
-        Ok(watch) => (Some(watch), early),
-        Err(kcp_storage::Error::Compacted { requested, oldest }) => (None, Some(too_old(requested, oldest))),
-        Err(error) => return Err(storage_error(&error)),
-    };
+    let live = Live::Later(Box::new((Arc::clone(&server.store), target.range())));
     let definition = match &target.served.origin {
         Origin::Custom { definition, .. } if !target.cluster.is_empty() => {
             let key = Key::new(DEFINITIONS, &target.cluster, "", &definition.name);
@@ -109,12 +107,12 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             columns_sent: false,
         },
         selection: (!selection.is_everything()).then(|| Box::new(selection)),
-        initial: initial.into_iter().collect(),
+        initial,
         end_mark: begins && options.bookmarks,
         since,
-        watch,
+        live,
         definition,
-        failure,
+        failure: early,
         bookmarks: options.bookmarks,
         ends,
         timer: None,
@@ -152,10 +150,11 @@ struct Stream {
     _open: OpenWatch,
     render: Render,
     selection: Option<Box<Selection>>,
-    initial: VecDeque<Item>,
+    /// What is still to be told of the state the watch begins with.
+    initial: Option<Box<Initial>>,
     end_mark: bool,
     since: Revision,
-    watch: Option<Watch>,
+    live: Live,
     /// Of custom resources: their definition, whose end is the watch's end.
     definition: Option<Box<Watch>>,
     failure: Option<Status>,
@@ -165,6 +164,14 @@ struct Stream {
     events: Vec<Arc<Event>>,
     pending: VecDeque<Bytes>,
     done: bool,
+}
+
+/// The changes after the state a watch begins with.
+enum Live {
+    /// Not subscribed to yet: while a client takes a large state, nothing queues up behind it.
+    Later(Box<(Arc<dyn Backend>, KeyRange)>),
+    Subscribed(Watch),
+    Ended,
 }
 
 /// An event in the plain form of one version, shared by its watchers.
@@ -255,9 +262,20 @@ impl Render {
 impl Stream {
     /// Moves what is ready into `pending`.
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(item) = self.initial.pop_front() {
-            let line = self.render.line("ADDED", &item);
-            return self.push(line);
+        if let Some(initial) = &mut self.initial {
+            match std::task::ready!(initial.poll_next(cx)) {
+                Ok(Some(item)) => {
+                    let line = match self.selection.as_deref().map_or(Ok(true), |selection| selection.matches(&item)) {
+                        Ok(true) => self.render.line("ADDED", &item),
+                        Ok(false) => Ok(None),
+                        Err(status) => Err(status),
+                    };
+                    return self.push(line);
+                }
+                Ok(None) => self.initial = None,
+                Err(Error::Compacted { requested, oldest }) => return self.fail(&too_old(requested, oldest)),
+                Err(error) => return self.fail(&storage_error(&error)),
+            }
         }
         if std::mem::take(&mut self.end_mark) {
             let mark = self.render.bookmark(self.since, true);
@@ -267,7 +285,16 @@ impl Stream {
         if let Some(status) = self.failure.take() {
             return self.fail(&status);
         }
-        let Some(watch) = &mut self.watch else {
+        if let Live::Later(subscription) = &self.live {
+            let (store, range) = subscription.as_ref();
+            let query = WatchQuery { range: range.clone(), since: self.since, buffer: BUFFER };
+            match store.watch(query) {
+                Ok(watch) => self.live = Live::Subscribed(watch),
+                Err(Error::Compacted { requested, oldest }) => return self.fail(&too_old(requested, oldest)),
+                Err(error) => return self.fail(&storage_error(&error)),
+            }
+        }
+        let Live::Subscribed(watch) = &mut self.live else {
             self.done = true;
             return Poll::Ready(());
         };
@@ -328,7 +355,8 @@ impl Stream {
 
     fn fail(&mut self, status: &Status) -> Poll<()> {
         self.pending.push_back(line("ERROR", &status.to_value()));
-        self.watch = None;
+        self.initial = None;
+        self.live = Live::Ended;
         self.done = true;
         Poll::Ready(())
     }
@@ -356,7 +384,7 @@ impl Stream {
                 self.done = true;
                 return Poll::Ready(());
             }
-            if let (true, Some(watch)) = (self.bookmarks, &self.watch) {
+            if let (true, Live::Subscribed(watch)) = (self.bookmarks, &self.live) {
                 let progress = watch.progress().max(self.since);
                 let bookmark = self.render.bookmark(progress, false);
                 self.pending.push_back(bookmark);
@@ -391,7 +419,7 @@ impl HttpBody for Stream {
         let stream = self.get_mut();
         loop {
             // Initial objects are gathered into full frames; live events go out as soon as they are there.
-            while !stream.initial.is_empty() && stream.pending.len() < 64 {
+            while stream.initial.is_some() && stream.pending.len() < 64 {
                 if stream.advance(cx).is_pending() {
                     break;
                 }

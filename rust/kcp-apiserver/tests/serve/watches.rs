@@ -136,3 +136,27 @@ async fn a_wildcard_watch_sees_every_logical_cluster() {
     assert_eq!(first["object"]["metadata"]["annotations"]["kcp.io/cluster"], "east");
     assert_eq!(second["object"]["metadata"]["annotations"]["kcp.io/cluster"], "west");
 }
+
+#[tokio::test]
+async fn a_large_state_is_told_as_it_was_however_slowly_it_is_taken() {
+    const MANY: usize = 700;
+    let admin = Harness::new("large");
+    for number in 0..MANY {
+        admin.post(MAPS, &config_map(&format!("m{number:03}"), json!({"a": "1"}))).await;
+    }
+    let mut lines =
+        Lines::open(&admin, &format!("{MAPS}?watch=true&allowWatchBookmarks=true&labelSelector=!absent")).await;
+    assert_eq!(lines.shape().await, pair("ADDED", "kube-root-ca.crt"));
+    admin.merge(&format!("{MAPS}/m699"), &json!({"data": {"a": "2"}})).await;
+    admin.delete(&format!("{MAPS}/m698")).await;
+    admin.post(MAPS, &config_map("m9", json!({}))).await;
+    for number in 0..MANY {
+        let event = lines.next().await.expect("an event");
+        assert_eq!(event["object"]["metadata"]["name"], format!("m{number:03}"));
+        assert_eq!((&event["type"], &event["object"]["data"]["a"]), (&json!("ADDED"), &json!("1")));
+    }
+    assert_eq!(lines.next().await.expect("the mark")["type"], "BOOKMARK");
+    assert_eq!(lines.shape().await, pair("MODIFIED", "m699"));
+    assert_eq!(lines.shape().await, pair("DELETED", "m698"));
+    assert_eq!(lines.shape().await, pair("ADDED", "m9"));
+}

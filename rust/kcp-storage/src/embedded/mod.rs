@@ -10,6 +10,7 @@ mod disk;
 mod error;
 mod log;
 mod overlay;
+mod pins;
 mod record;
 mod window;
 mod writer;
@@ -32,6 +33,7 @@ use directory::Directory;
 use log::{Appender, Log};
 use overlay::overlay;
 use parking_lot::{Mutex, RwLock};
+use pins::Pins;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -127,6 +129,8 @@ pub struct Statistics {
     pub ring_bytes: usize,
     /// Bytes of the event log on disk.
     pub log_bytes: u64,
+    /// States kept for readers that are in the middle of them.
+    pub pinned: usize,
 }
 
 /// A store on disk.
@@ -144,6 +148,7 @@ struct Shared {
     view: RwLock<Arc<View>>,
     objects: ObjectCache,
     lists: ListCache,
+    pins: Pins,
     hub: Arc<Hub>,
     observers: RwLock<Vec<Arc<dyn Observer>>>,
     queue: Queue,
@@ -193,6 +198,7 @@ impl Embedded {
             view: RwLock::new(Arc::new(view)),
             objects: ObjectCache::new(options.object_cache_bytes),
             lists: ListCache::new(options.list_cache_bytes, tail.head),
+            pins: Pins::default(),
             hub: Hub::new(Revision::new(tail.head)),
             observers: RwLock::default(),
             queue: Queue::default(),
@@ -215,6 +221,7 @@ impl Embedded {
             ring_events,
             ring_bytes,
             log_bytes: self.shared.window.log.bytes(),
+            pinned: self.shared.pins.len(),
         }
     }
 }
@@ -230,6 +237,7 @@ impl Shared {
         let revision = view.revision;
         *self.view.write() = Arc::new(view);
         self.window.set_head(revision);
+        self.pins.expire(self.clock.now_ms());
     }
 
     fn get_now(&self, key: &Key) -> Result<Option<Item>, String> {
@@ -257,6 +265,10 @@ impl Shared {
         let kept = self.lists.key(&query.range, query.after.as_ref(), query.limit);
         if let Some(page) = kept.as_ref().and_then(|key| self.lists.get(&query.range, key)) {
             let revision = Revision::new(head.max(page.revision()));
+            let view = self.view();
+            if page.more && view.revision == revision.get() {
+                self.pins.keep(&view, self.clock.now_ms());
+            }
             return Ok(Page { revision, items: page.items.to_vec(), more: page.more });
         }
         let view = self.view();
@@ -264,6 +276,9 @@ impl Shared {
         let page = page(Revision::new(view.revision), items, query.limit)?;
         if let Some(key) = kept {
             self.lists.offer(key, view.revision, &page.items, page.more);
+        }
+        if page.more {
+            self.pins.keep(&view, self.clock.now_ms());
         }
         Ok(page)
     }
@@ -279,6 +294,14 @@ impl Shared {
                 return Ok(Page { revision, ..page });
             }
         }
+        if let Some(view) = self.pins.get(revision.get()) {
+            let items = self.current.items(&view, &query.range, query.after.as_deref(), Load::Values);
+            let page = page(revision, items, query.limit)?;
+            if page.more {
+                self.pins.keep(&view, self.clock.now_ms());
+            }
+            return Ok(page);
+        }
         let past = self.past(query, revision, view.revision)?;
         page(revision, self.past_items(&view, query, &past, Load::Values), query.limit)
     }
@@ -293,6 +316,9 @@ impl Shared {
             if self.lists.unchanged_since(&query.range, revision.get()) {
                 return Ok(count);
             }
+        }
+        if let Some(view) = self.pins.get(revision.get()) {
+            return tally(self.current.items(&view, &query.range, query.after.as_deref(), Load::Keys), query.limit);
         }
         let past = self.past(query, revision, view.revision)?;
         tally(self.past_items(&view, query, &past, Load::Keys), query.limit)

@@ -3,7 +3,7 @@
 use crate::suite::{Store, bear, brief, cm, create, delete, get, idle, list, names, put, take, watch};
 use kcp_storage::embedded::Clock;
 use kcp_storage::{
-    At, CommitError, Embedded, Error, Expect, KeyRange, OpenError, Options, Retention, Revision, WatchQuery,
+    At, CommitError, Embedded, Error, Expect, KeyRange, ListQuery, OpenError, Options, Retention, Revision, WatchQuery,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -296,4 +296,38 @@ async fn keys_the_engine_cannot_hold_are_refused() {
     assert!(matches!(refused, Err(CommitError::Unavailable(_))), "{refused:?}");
     assert_eq!(get(&store, &key).await, None);
     create(&store, &cm("a", "n", "x"), "goes on").await;
+}
+
+#[tokio::test]
+async fn a_state_read_in_pages_is_kept_until_nobody_has_read_from_it_for_a_while() {
+    struct Hand(AtomicU64);
+    impl Clock for Hand {
+        fn now_ms(&self) -> u64 {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+    let clock = Arc::new(Hand(AtomicU64::new(1_000)));
+    let directory = tempfile::tempdir().expect("a directory");
+    let options = Options { clock: clock.clone(), ..Options::default() };
+    let engine = Arc::new(Embedded::open(directory.path(), options).expect("opens"));
+    let store: Store = engine.clone();
+    for name in ["a", "b", "c", "d"] {
+        create(&store, &cm("a", "n", name), "1").await;
+    }
+    let page = |at, after| {
+        let query = ListQuery { range: KeyRange::cluster("configmaps", "a"), at, after, limit: Some(2) };
+        store.list(query)
+    };
+    let first = page(At::Latest, None).await.expect("lists");
+    assert_eq!((engine.statistics().pinned, first.more), (1, true));
+    put(&store, &cm("a", "n", "d"), Expect::Any, "2").await.expect("commits");
+    let after = Some(first.items[1].key.to_bytes());
+    for (passed, pinned) in [(10_000, 1), (30_000, 1), (40_000, 0)] {
+        clock.0.store(passed, Ordering::SeqCst);
+        put(&store, &cm("a", "n", "e"), Expect::Any, "2").await.expect("commits");
+        let rest = page(At::Exact(first.revision), after.clone()).await.expect("lists");
+        let found: Vec<(&str, &[u8])> = rest.items.iter().map(|item| (item.key.name(), &item.value.data[..])).collect();
+        assert_eq!(found, [("c", &b"1"[..]), ("d", &b"1"[..])], "the same state from a pin as without one");
+        assert_eq!(engine.statistics().pinned, pinned, "after {passed} ms");
+    }
 }
