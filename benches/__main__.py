@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 RATES = ("get", "create", "update", "patch", "list", "watch")
 # Floors: how many times as fast as kube-apiserver + etcd on the same machine. Rows without one are for the record.
-RATIO_FLOORS = {"get": 7.0, "create": 5.0}
+RATIO_FLOORS = {"get": 7.0, "create": 5.0, "update": 5.0, "patch": 5.0, "list": 3.5, "watch": 3.5}
 READY_FLOOR_SECONDS = 0.5
 RSS_FLOOR_BYTES = 80 * 1024 * 1024
 MIB = 1024 * 1024

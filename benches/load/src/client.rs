@@ -100,4 +100,13 @@ impl Connection {
         }
         Ok((status, size))
     }
+
+    /// The newest revision of a collection.
+    pub async fn revision(&mut self, collection: &str) -> Result<String, String> {
+        let answer = self.send("GET", &format!("{collection}?limit=1"), "application/json", Bytes::new()).await?;
+        let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+        let list: serde_json::Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+        let revision = list["metadata"]["resourceVersion"].as_str();
+        revision.map(str::to_owned).ok_or_else(|| format!("{collection} has no resourceVersion"))
+    }
 }

@@ -126,19 +126,26 @@ async fn worker(
     tally
 }
 
-/// Watchers of one collection that a few writers keep changing; counts delivered events (lines).
+/// Watchers of one collection that a few writers keep changing; counts delivered events (lines). They start from the
+/// present revision, so that what is counted are changes and not the state they found. A watch that the server ends
+/// counts as an error.
 pub async fn watch(settings: &Arc<Settings>, connections: &[Connection]) -> Result<Report, String> {
     let delivered = Arc::new(AtomicU64::new(0));
+    let ended = Arc::new(AtomicU64::new(0));
+    let since = connections[0].clone().revision(&collection(settings)).await?;
     let ready = Arc::new(Barrier::new(settings.watchers + 1));
     let mut watchers = Vec::new();
     for index in 0..settings.watchers {
         let mut connection = connections[index % connections.len()].clone();
-        let (delivered, ready) = (Arc::clone(&delivered), Arc::clone(&ready));
-        let path = format!("{}?watch=true&labelSelector=", collection(settings));
+        let (delivered, ended, ready) = (Arc::clone(&delivered), Arc::clone(&ended), Arc::clone(&ready));
+        let path = format!("{}?watch=true&resourceVersion={since}", collection(settings));
         watchers.push(tokio::spawn(async move {
-            let answer = connection.send("GET", path.trim_end_matches("&labelSelector="), JSON, Bytes::new()).await;
+            let answer = connection.send("GET", &path, JSON, Bytes::new()).await;
             ready.wait().await;
-            let Ok(answer) = answer else { return };
+            let Ok(answer) = answer else {
+                ended.fetch_add(1, Ordering::Relaxed);
+                return;
+            };
             let mut body = answer.into_body();
             while let Some(Ok(frame)) = body.frame().await {
                 if let Some(data) = frame.data_ref() {
@@ -146,6 +153,7 @@ pub async fn watch(settings: &Arc<Settings>, connections: &[Connection]) -> Resu
                     delivered.fetch_add(lines as u64, Ordering::Relaxed);
                 }
             }
+            ended.fetch_add(1, Ordering::Relaxed);
         }));
     }
     ready.wait().await;
@@ -158,7 +166,12 @@ pub async fn watch(settings: &Arc<Settings>, connections: &[Connection]) -> Resu
     let (before, begin) = (delivered.load(Ordering::Relaxed), Instant::now());
     tokio::time::sleep(settings.measured.mul_f64(0.9)).await;
     let (after, elapsed) = (delivered.load(Ordering::Relaxed), begin.elapsed());
-    let writes = writing.await.map_err(|error| error.to_string())??;
+    let mut writes = writing.await.map_err(|error| error.to_string())??;
+    let ended = ended.load(Ordering::Relaxed);
+    if ended > 0 {
+        writes.errors += ended;
+        writes.first_error.get_or_insert_with(|| format!("{ended} watches were ended by the server"));
+    }
     for watcher in watchers {
         watcher.abort();
     }

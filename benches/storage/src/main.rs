@@ -1,9 +1,9 @@
 //! The storage engine's decision table: `docs/design/storage.md` shows its results.
 //!
 //! ```text
-//! storage-bench load    SYSTEM DIRECTORY OBJECTS   fills an empty store
-//! storage-bench measure SYSTEM DIRECTORY OBJECTS   opens it in a new process, reads cold, reads hot, writes durably
-//! storage-bench watch   own    DIRECTORY 0         tells 200 watchers while 10,000 others wait
+//! kcp-bench-storage load    SYSTEM DIRECTORY OBJECTS   fills an empty store
+//! kcp-bench-storage measure SYSTEM DIRECTORY OBJECTS   opens it in a new process, reads cold, reads hot, writes durably
+//! kcp-bench-storage watch   own    DIRECTORY 0         tells 200 watchers while 10,000 others wait
 //! ```
 //! SYSTEM is `own` (event log in front of fjall), `fjall` (everything in fjall, synced per batch) or `redb`. Each
 //! phase prints lines of `name value`. The same clients, keys and values meet every system; rivals get the group
@@ -59,7 +59,7 @@ fn open(system: &str, directory: &Path, loading: bool) -> Arc<dyn System> {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [phase, system, directory, objects] = arguments.as_slice() else {
-        panic!("usage: storage-bench load|measure|watch own|fjall|redb DIRECTORY OBJECTS");
+        panic!("usage: kcp-bench-storage load|measure|watch own|fjall|redb DIRECTORY OBJECTS");
     };
     let objects: u64 = objects.parse().expect("OBJECTS is a number");
     let directory = Path::new(directory);
