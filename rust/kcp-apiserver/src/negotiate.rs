@@ -1,12 +1,13 @@
 //! What a client wants to read and what kind of patch it sends: `Accept` and `Content-Type`.
 //!
-//! A clause of `Accept` that cannot be satisfied is skipped; the first that can be wins. Protobuf of objects is not
-//! offered, so such clauses are skipped like any other unknown form; clients name JSON behind it.
+//! A clause of `Accept` that cannot be satisfied is skipped; the first that can be wins. Protobuf is offered for kinds that
+//! clients have types for, and for metadata of all kinds; tables have no protobuf form.
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use kcp_apimachinery::status::{Reason, Status};
 
+use crate::protobuf;
 use crate::registry::Served;
 use crate::request_info;
 
@@ -21,6 +22,8 @@ pub enum Media {
     Json,
     /// `application/yaml`.
     Yaml,
+    /// `application/vnd.kubernetes.protobuf`.
+    Protobuf,
 }
 
 impl Media {
@@ -29,6 +32,15 @@ impl Media {
         match self {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
+            Self::Protobuf => protobuf::MEDIA_TYPE,
+        }
+    }
+
+    /// The media type of a stream of events.
+    pub const fn stream_content_type(self) -> &'static str {
+        match self {
+            Self::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
+            Self::Json | Self::Yaml => self.content_type(),
         }
     }
 }
@@ -104,17 +116,29 @@ pub struct Offer {
     pub custom: bool,
     /// Whether the kind has objects of its own (review kinds do not): tables and partial metadata.
     pub transforms: bool,
+    /// Whether there is a protobuf form of what is not transformed.
+    pub protobuf: bool,
 }
 
 impl Offer {
     /// Objects, lists or watches of a resource.
-    pub const fn resource(endpoint: Endpoint, custom: bool) -> Self {
-        Self { endpoint, custom, transforms: true }
+    pub fn resource(endpoint: Endpoint, served: &Served) -> Self {
+        Self { endpoint, custom: !served.is_typed(), transforms: true, protobuf: served.is_typed() }
     }
 
     /// Documents of discovery.
     pub const fn document(aggregated: bool) -> Self {
-        Self { endpoint: Endpoint::Document { aggregated }, custom: false, transforms: false }
+        Self { endpoint: Endpoint::Document { aggregated }, custom: false, transforms: false, protobuf: true }
+    }
+
+    /// Whether a shape can be had in a media type.
+    fn has(&self, media: Media, shape: Shape) -> bool {
+        match (media, shape) {
+            (Media::Json | Media::Yaml, _) => true,
+            (Media::Protobuf, Shape::Plain) => self.protobuf,
+            (Media::Protobuf, Shape::Table(_)) => false,
+            (Media::Protobuf, Shape::PartialObject(_) | Shape::PartialList(_) | Shape::AggregatedDiscovery) => true,
+        }
     }
 
     fn shape(&self, parameters: &Parameters<'_>) -> Option<Shape> {
@@ -193,6 +217,7 @@ impl<'a> Clause<'a> {
         let sub = match media {
             Media::Json => "json",
             Media::Yaml => "yaml",
+            Media::Protobuf => "vnd.kubernetes.protobuf",
         };
         match (self.main, self.sub) {
             ("*" | "application", "*") => true,
@@ -216,13 +241,13 @@ pub fn accept(headers: &HeaderMap, query: &str, offer: Offer) -> Result<Negotiat
     let mut clauses: Vec<Clause<'_>> = header.split(',').filter_map(|text| Clause::parse(text.trim())).collect();
     clauses.sort_by(|a, b| a.rank().partial_cmp(&b.rank()).unwrap_or(std::cmp::Ordering::Equal));
     for clause in &clauses {
-        for media in [Media::Json, Media::Yaml] {
+        for media in [Media::Json, Media::Yaml, Media::Protobuf] {
             let parameters = &clause.parameters;
-            let streams = parameters.stream.is_empty() || (parameters.stream == "watch" && media == Media::Json);
+            let streams = parameters.stream.is_empty() || (parameters.stream == "watch" && media != Media::Yaml);
             if !clause.matches(media) || !streams || !parameters.server_version.is_empty() {
                 continue;
             }
-            let Some(shape) = offer.shape(parameters) else { continue };
+            let Some(shape) = offer.shape(parameters).filter(|shape| offer.has(media, *shape)) else { continue };
             if offer.endpoint == Endpoint::Watch && media == Media::Yaml {
                 return Err(Status::not_acceptable(&STREAMS));
             }
@@ -239,11 +264,13 @@ pub fn takes_json(headers: &HeaderMap) -> bool {
         || header.split(',').filter_map(|text| Clause::parse(text.trim())).any(|clause| clause.matches(Media::Json))
 }
 
-/// Whether a client reads refusals in YAML, because it asked for nothing before.
-pub fn prefers_yaml(headers: &HeaderMap) -> bool {
+/// The encoding that a client reads refusals in: what it asked for, as far as a refusal has that form.
+pub fn of_refusals(headers: &HeaderMap) -> Media {
     let header = headers.get(ACCEPT).map_or("", |value| value.to_str().unwrap_or("-"));
-    header.contains("yaml")
-        && accept(headers, "", Offer::document(false)).is_ok_and(|negotiated| negotiated.media == Media::Yaml)
+    if !header.contains("yaml") && !header.contains("protobuf") {
+        return Media::Json;
+    }
+    accept(headers, "", Offer::document(false)).map_or(Media::Json, |negotiated| negotiated.media)
 }
 
 /// Whether a client names one of the media types, which have no wildcard form.
@@ -373,12 +400,16 @@ mod tests {
         super::accept(&headers, "", offer)
     }
 
+    fn offer(endpoint: Endpoint, custom: bool) -> Offer {
+        Offer { endpoint, custom, transforms: true, protobuf: !custom }
+    }
+
     fn object() -> Offer {
-        Offer::resource(Endpoint::Object, false)
+        offer(Endpoint::Object, false)
     }
 
     fn list() -> Offer {
-        Offer::resource(Endpoint::List, false)
+        offer(Endpoint::List, false)
     }
 
     fn media(accept: &str) -> Media {
@@ -394,7 +425,6 @@ mod tests {
             "*",
             "text/html, application/json;q=0.5",
             "application/json;charset=utf-8",
-            "application/vnd.kubernetes.protobuf,application/json",
             "application/yaml;q=0.1,application/json;q=0.2",
             "*/*, application/json;as=Nope;g=x;v=y",
         ] {
@@ -405,6 +435,24 @@ mod tests {
         }
     }
 
+    /// kube-api 2.2, 2.8, 2.11
+    #[test]
+    fn protobuf_is_for_kinds_with_types_and_for_metadata() {
+        let protobuf = "application/vnd.kubernetes.protobuf";
+        let both = format!("{protobuf},application/json");
+        let custom = offer(Endpoint::Object, true);
+        assert_eq!(media(&both), Media::Protobuf);
+        assert_eq!(media(&format!("{protobuf};q=0.5,application/json")), Media::Json);
+        assert_eq!(get(&both, custom).unwrap().media, Media::Json);
+        assert_eq!(get(protobuf, custom).unwrap_err().code, 406);
+        let clause = format!("{protobuf};as=Table;v=v1;g=meta.k8s.io");
+        assert_eq!(get(&clause, list()).unwrap_err().code, 406);
+        assert_eq!(get(&format!("{clause},{TABLE}"), list()).unwrap().media, Media::Json);
+        let watch = offer(Endpoint::Watch, false);
+        assert_eq!(get(&format!("{protobuf};stream=watch"), watch).unwrap().media, Media::Protobuf);
+        assert_eq!(get("application/yaml;stream=watch", watch).unwrap_err().code, 406);
+    }
+
     #[test]
     fn transformations_need_all_three_parameters_and_a_known_version() {
         assert_eq!(get(TABLE, list()).unwrap().shape, Shape::Table(MetaVersion::V1));
@@ -412,7 +460,8 @@ mod tests {
         assert_eq!(get(kubectl, list()).unwrap().shape, Shape::Table(MetaVersion::V1Beta1));
         let metadata = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,\
             application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
-        assert_eq!(get(metadata, object()).unwrap().shape, Shape::PartialObject(MetaVersion::V1));
+        let got = get(metadata, offer(Endpoint::Object, true)).unwrap();
+        assert_eq!((got.shape, got.media), (Shape::PartialObject(MetaVersion::V1), Media::Protobuf));
         assert_eq!(get("application/json;as=Table, application/json", list()).unwrap().shape, Shape::Plain);
         assert!(get("application/json;as=Table;v=v1", list()).is_err());
         let review = Offer { transforms: false, ..object() };
@@ -442,9 +491,9 @@ mod tests {
              application/vnd.kubernetes.protobuf, application/json;stream=watch, \
              application/vnd.kubernetes.protobuf;stream=watch"
         );
-        let custom = get("application/vnd.kubernetes.protobuf", Offer::resource(Endpoint::Object, true)).unwrap_err();
+        let custom = get("application/vnd.kubernetes.protobuf", offer(Endpoint::Object, true)).unwrap_err();
         assert_eq!(custom.message, named);
-        let watch = get("application/yaml", Offer::resource(Endpoint::Watch, false)).unwrap_err();
+        let watch = get("application/yaml", offer(Endpoint::Watch, false)).unwrap_err();
         assert_eq!(
             watch.message,
             "only the following media types are accepted: application/json;stream=watch, \

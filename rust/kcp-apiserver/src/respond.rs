@@ -2,7 +2,8 @@
 
 use crate::body::Body;
 use crate::exchange::{Exchange, Response};
-use crate::negotiate;
+use crate::negotiate::{self, Media};
+use crate::protobuf;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WARNING};
 use kcp_apimachinery::status::Status;
 
@@ -30,12 +31,17 @@ pub fn with_body(code: http::StatusCode, content_type: &'static str, body: Body)
     response
 }
 
-/// A `Status` as an answer, in YAML for those who asked for that.
+/// A `Status` as an answer, in the encoding that was asked for.
 pub fn status(exchange: &Exchange, status: &Status) -> Response {
     let code = http::StatusCode::from_u16(status.code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-    let yaml = negotiate::prefers_yaml(exchange.headers()).then(|| serde_saphyr::to_string(&status.to_value()).ok());
-    let mut response = match yaml.flatten() {
-        Some(text) => full(code, "application/yaml", text),
+    let media = negotiate::of_refusals(exchange.headers());
+    let other = match media {
+        Media::Json => None,
+        Media::Yaml => serde_saphyr::to_string(&status.to_value()).ok().map(String::into_bytes),
+        Media::Protobuf => protobuf::encode(&status.to_value()).ok(),
+    };
+    let mut response = match other {
+        Some(body) => full(code, media.content_type(), body),
         None => full(code, "application/json", status.to_json()),
     };
     let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);

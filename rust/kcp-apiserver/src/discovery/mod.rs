@@ -8,6 +8,7 @@ use crate::documents::{Document, Identity};
 use crate::exchange::{Exchange, Response};
 use crate::negotiate::{self, Media, Negotiated, Offer, Shape};
 use crate::paths;
+use crate::protobuf;
 use crate::registry::ClusterView;
 use crate::respond;
 use crate::server::ApiServer;
@@ -103,6 +104,7 @@ fn render(negotiated: Negotiated, document: &Value) -> Result<Response, Status> 
 fn encode(negotiated: Negotiated, document: &Value) -> Result<Vec<u8>, Status> {
     match negotiated.media {
         Media::Yaml => serde_saphyr::to_string(document).map(String::into_bytes).map_err(Status::internal),
+        Media::Protobuf => protobuf::encode(document).map_err(Status::internal),
         Media::Json if negotiated.pretty => serde_json::to_vec_pretty(document).map_err(Status::internal),
         Media::Json => {
             let mut body = document.to_string().into_bytes();
@@ -115,7 +117,7 @@ fn encode(negotiated: Negotiated, document: &Value) -> Result<Vec<u8>, Status> {
 /// The tag is that of the JSON whatever the encoding, so a client that changes its mind does not load again.
 fn aggregated(exchange: &Exchange, negotiated: Negotiated, document: &Document) -> Result<Response, Status> {
     let mut response = document.answer(exchange, AGGREGATED_JSON);
-    let other = negotiated.media == Media::Yaml || negotiated.pretty;
+    let other = negotiated.media != Media::Json || negotiated.pretty;
     if other && response.status() == StatusCode::OK {
         let value: Value = serde_json::from_slice(&document.body).map_err(Status::internal)?;
         *response.body_mut() = crate::Body::full(encode(negotiated, &value)?);

@@ -20,7 +20,8 @@ fn one(definition: &Arc<Definition>, index: usize, version: &Version) -> Served 
     let group = definition.group.to_string();
     let names = &definition.names;
     let native = Native::find(&group, &version.name, &names.kind, &names.plural);
-    let native = native.filter(|_| definition.namespaced);
+    let list_kind = format!("{}List", names.kind);
+    let native = native.filter(|_| definition.namespaced && *names.list_kind == *list_kind);
     let mut categories: Vec<String> = names.categories.iter().map(|text| text.to_string()).collect();
     if native.is_some() && !categories.iter().any(|category| category == "all") {
         categories.push("all".into());

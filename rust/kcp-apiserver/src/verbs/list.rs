@@ -43,7 +43,7 @@ pub struct Found {
 
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
-    let offer = Offer::resource(Endpoint::List, target.served.is_custom());
+    let offer = Offer::resource(Endpoint::List, &target.served);
     let negotiated = negotiate::accept(exchange.headers(), exchange.query(), offer)?;
     let options = ListOptions::parse(exchange.query(), false)?;
     let selection = Selection::parse(exchange, &target.served)?;

@@ -3,6 +3,7 @@
 use crate::codec;
 use crate::exchange::{Exchange, Response};
 use crate::negotiate::{self, Endpoint, Media, MetaVersion, Negotiated, Offer, Shape};
+use crate::protobuf;
 use crate::registry::{Column, Served};
 use crate::request_info;
 use crate::respond;
@@ -51,10 +52,8 @@ impl IncludeObject {
 
 /// The form in which a request for one object of `target` is answered.
 pub fn negotiate(exchange: &Exchange, target: &Target) -> Result<Negotiated, Status> {
-    let offer = Offer {
-        transforms: target.served.allows("", "get"),
-        ..Offer::resource(Endpoint::Object, target.served.is_custom())
-    };
+    let offer =
+        Offer { transforms: target.served.allows("", "get"), ..Offer::resource(Endpoint::Object, &target.served) };
     negotiate::accept(exchange.headers(), exchange.query(), offer)
 }
 
@@ -142,7 +141,11 @@ pub fn encode(
             let text = serde_saphyr::to_string(value).map_err(Status::internal)?;
             Ok(bytes(exchange, code, "application/yaml", text.into_bytes()))
         }
-        _ => {
+        Media::Protobuf => {
+            let body = protobuf::encode(value).map_err(Status::internal)?;
+            Ok(bytes(exchange, code, protobuf::MEDIA_TYPE, body))
+        }
+        Media::Json => {
             let mut out = if negotiated.pretty { serde_json::to_vec_pretty(value) } else { serde_json::to_vec(value) }
                 .map_err(Status::internal)?;
             out.push(b'\n');

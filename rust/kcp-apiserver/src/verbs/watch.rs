@@ -9,7 +9,8 @@ use crate::clock::Clock;
 use crate::codec;
 use crate::exchange::{Cluster, Exchange};
 use crate::metrics::OpenWatch;
-use crate::negotiate::{self, Endpoint, Offer, Shape};
+use crate::negotiate::{self, Endpoint, Media, Offer, Shape};
+use crate::protobuf;
 use crate::registry::{ClusterView, DEFINITIONS, Origin, Served};
 use crate::respond;
 use crate::server::ApiServer;
@@ -25,10 +26,11 @@ use http_body::{Body as HttpBody, Frame};
 use kcp_apimachinery::status::Status;
 use kcp_storage::{Backend, Error, Event, EventKind, Item, Key, KeyRange, Revision, Watch, WatchError, WatchQuery};
 use serde_json::{Value, json};
+use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
@@ -53,7 +55,7 @@ const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
-    let offer = Offer::resource(Endpoint::Watch, target.served.is_custom());
+    let offer = Offer::resource(Endpoint::Watch, &target.served);
     let negotiated = negotiate::accept(exchange.headers(), exchange.query(), offer)?;
     let options = ListOptions::parse(exchange.query(), true)?;
     let selection = Selection::parse(exchange, &target.served)?;
@@ -102,6 +104,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             view: Arc::clone(&target.view),
             wildcard: exchange.cluster == Cluster::Wildcard,
             shape: negotiated.shape,
+            media: negotiated.media,
             include,
             clock: Arc::clone(&server.clock),
             columns_sent: false,
@@ -120,7 +123,8 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         pending: VecDeque::new(),
         done: false,
     };
-    Ok(Next::Answer(respond::with_body(StatusCode::OK, "application/json", Body::stream(stream))))
+    let content_type = negotiated.media.stream_content_type();
+    Ok(Next::Answer(respond::with_body(StatusCode::OK, content_type, Body::stream(stream))))
 }
 
 /// Half an hour to an hour, so that watches begun together do not end together.
@@ -140,6 +144,7 @@ struct Render {
     view: Arc<ClusterView>,
     wildcard: bool,
     shape: Shape,
+    media: Media,
     include: IncludeObject,
     clock: Arc<dyn Clock>,
     columns_sent: bool,
@@ -174,10 +179,18 @@ enum Live {
     Ended,
 }
 
-/// An event in the plain form of one version, shared by its watchers.
+/// An event in the plain form of one version, shared by its watchers: in JSON and in protobuf, as soon as somebody wants
+/// that.
 struct Encoded {
     api_version: String,
-    line: Bytes,
+    json: OnceLock<Bytes>,
+    protobuf: OnceLock<Bytes>,
+}
+
+impl Encoded {
+    fn slot(&self, media: Media) -> &OnceLock<Bytes> {
+        if media == Media::Protobuf { &self.protobuf } else { &self.json }
+    }
 }
 
 impl Render {
@@ -192,13 +205,13 @@ impl Render {
     fn line(&mut self, kind: &str, item: &Item) -> Result<Option<Bytes>, Status> {
         let Some(served) = self.served_for(item.key.cluster()) else { return Ok(None) };
         if self.shape == Shape::Plain {
-            return plain(kind, &served, item).map(Some);
+            return plain(self.media, kind, &served, item).map(Some);
         }
         let object = output::object(&served, item)?;
-        Ok(Some(self.shaped(kind, &served, object)))
+        self.shaped(kind, &served, object).map(Some)
     }
 
-    fn shaped(&mut self, kind: &str, served: &Served, object: Value) -> Bytes {
+    fn shaped(&mut self, kind: &str, served: &Served, object: Value) -> Result<Bytes, Status> {
         let object = match self.shape {
             Shape::Plain | Shape::AggregatedDiscovery => object,
             Shape::PartialObject(version) | Shape::PartialList(version) => output::partial(&object, version),
@@ -213,7 +226,7 @@ impl Render {
                 table
             }
         };
-        line(kind, &object)
+        written(self.media, kind, &object)
     }
 
     fn event(&mut self, event: &Arc<Event>, selection: Option<&Selection>) -> Result<Option<Bytes>, Status> {
@@ -224,7 +237,7 @@ impl Render {
                 return self.line(kind, &now);
             }
             let Some(served) = self.served_for(event.key.cluster()) else { return Ok(None) };
-            return shared(event, kind, &served, &now).map(Some);
+            return shared(event, self.media, kind, &served, &now).map(Some);
         };
         let before = event.previous.as_ref().map(|(revision, value)| Item {
             key: event.key.clone(),
@@ -248,7 +261,7 @@ impl Render {
         }
     }
 
-    fn bookmark(&mut self, revision: Revision, end_mark: bool) -> Bytes {
+    fn bookmark(&mut self, revision: Revision, end_mark: bool) -> Result<Bytes, Status> {
         let mut metadata = json!({"resourceVersion": revision.to_string()});
         if end_mark {
             metadata["annotations"] = json!({INITIAL_EVENTS_END: "true"});
@@ -279,8 +292,7 @@ impl Stream {
         }
         if std::mem::take(&mut self.end_mark) {
             let mark = self.render.bookmark(self.since, true);
-            self.pending.push_back(mark);
-            return Poll::Ready(());
+            return self.push(mark.map(Some));
         }
         if let Some(status) = self.failure.take() {
             return self.fail(&status);
@@ -354,7 +366,9 @@ impl Stream {
     }
 
     fn fail(&mut self, status: &Status) -> Poll<()> {
-        self.pending.push_back(line("ERROR", &status.to_value()));
+        let status = status.to_value();
+        // Every status has all forms.
+        self.pending.push_back(written(self.render.media, "ERROR", &status).unwrap_or_else(|_| line("ERROR", &status)));
         self.initial = None;
         self.live = Live::Ended;
         self.done = true;
@@ -387,8 +401,7 @@ impl Stream {
             if let (true, Live::Subscribed(watch)) = (self.bookmarks, &self.live) {
                 let progress = watch.progress().max(self.since);
                 let bookmark = self.render.bookmark(progress, false);
-                self.pending.push_back(bookmark);
-                return Poll::Ready(());
+                return self.push(bookmark.map(Some));
             }
         }
     }
@@ -455,22 +468,32 @@ fn name(kind: EventKind) -> &'static str {
     }
 }
 
-/// The line of an event that nothing was filtered from: encoded by its first watcher, shared by the others.
-fn shared(event: &Arc<Event>, kind: &str, served: &Served, item: &Item) -> Result<Bytes, Status> {
-    if let Some(encoded) = event.encoded.get().and_then(|any| any.downcast_ref::<Encoded>()) {
-        if encoded.api_version == served.api_version {
-            return Ok(encoded.line.clone());
-        }
-        return plain(kind, served, item);
+/// An event that nothing was filtered from: encoded by its first watcher, shared by the others.
+fn shared(event: &Arc<Event>, media: Media, kind: &str, served: &Served, item: &Item) -> Result<Bytes, Status> {
+    let make = || -> Arc<dyn Any + Send + Sync> {
+        let api_version = served.api_version.clone();
+        Arc::new(Encoded { api_version, json: OnceLock::new(), protobuf: OnceLock::new() })
+    };
+    let Some(encoded) = event.encoded.get_or_init(make).downcast_ref::<Encoded>() else {
+        return plain(media, kind, served, item);
+    };
+    if encoded.api_version != served.api_version {
+        return plain(media, kind, served, item);
     }
-    let line = plain(kind, served, item)?;
-    let encoded = Encoded { api_version: served.api_version.clone(), line: line.clone() };
-    // Another watcher may have been first; both lines are the same.
-    let _ = event.encoded.set(Arc::new(encoded));
-    Ok(line)
+    let slot = encoded.slot(media);
+    if let Some(bytes) = slot.get() {
+        return Ok(bytes.clone());
+    }
+    let bytes = plain(media, kind, served, item)?;
+    // Another watcher may have been first; both encodings are the same.
+    let _ = slot.set(bytes.clone());
+    Ok(bytes)
 }
 
-fn plain(kind: &str, served: &Served, item: &Item) -> Result<Bytes, Status> {
+fn plain(media: Media, kind: &str, served: &Served, item: &Item) -> Result<Bytes, Status> {
+    if media == Media::Protobuf {
+        return written(media, kind, &output::object(served, item)?);
+    }
     let mut out = Vec::with_capacity(item.value.data.len() + 256);
     out.extend_from_slice(b"{\"type\":\"");
     out.extend_from_slice(kind.as_bytes());
@@ -478,6 +501,14 @@ fn plain(kind: &str, served: &Served, item: &Item) -> Result<Bytes, Status> {
     output::append(&mut out, served, item, true)?;
     out.extend_from_slice(b"}\n");
     Ok(out.into())
+}
+
+/// An event of an object that is at hand as a value.
+fn written(media: Media, kind: &str, object: &Value) -> Result<Bytes, Status> {
+    match media {
+        Media::Protobuf => protobuf::frame(kind, object).map(Bytes::from).map_err(Status::internal),
+        Media::Json | Media::Yaml => Ok(line(kind, object)),
+    }
 }
 
 fn line(kind: &str, object: &Value) -> Bytes {

@@ -4,5 +4,6 @@ mod harness;
 mod lists;
 mod native;
 mod objects;
+mod protobuf;
 mod tenancy;
 mod watches;
