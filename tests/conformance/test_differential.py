@@ -1,0 +1,140 @@
+"""Random requests get the same answers from kcp and from a real kube-apiserver, and the comparison would notice."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conformance.differential import compare, report
+from tests.conformance.differential.actions import next_step
+from tests.conformance.differential.kinds import ACCESS, CORE, DEFINITIONS, EVENTS, INSTANCES
+from tests.conformance.differential.model import World
+from tests.conformance.differential.normal import Symbols, comparable
+from tests.conformance.differential.peers import both_sides
+from tests.conformance.differential.run import run
+from tests.conformance.differential.step import Step, from_json
+from tests.conformance.exchange import Answer, Json, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from random import Random
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
+REQUESTS, SEED = 1000, 1
+SERVER = Server("https://127.0.0.1:1", {})
+GET = Step("s1", "GET", "/api/v1/namespaces/ns-@E@/configmaps/one", what=("get", "configmaps", "-"))
+
+
+@pytest.mark.peers
+@pytest.mark.timeout(1800)
+def test_random_requests_are_answered_as_by_a_real_server(tmp_path: Path) -> None:
+    rules = compare.load()
+    with both_sides(tmp_path) as sides:
+        outcome = run(sides, rules, SEED, REQUESTS)
+
+    texts = [report.example(group[0], len(group) - 1) for group in outcome.groups]
+    print(report.summary(outcome.tally, rules, outcome.groups, SEED))
+    assert not texts, "\n".join(texts)
+    assert outcome.tally.accepted >= 0.4 * outcome.tally.requests
+
+
+def test_every_listed_difference_is_told_with_its_reason() -> None:
+    told = dict(re.findall(r"^\| `([a-z-]+)` \| (.+?) \|$", DOCUMENT.read_text(), re.MULTILINE))
+    listed: dict[str, list[str]] = {}
+    for rule in compare.load().rules:
+        listed.setdefault(rule.id, []).append(rule.reason)
+
+    assert set(told) == set(listed)
+    assert {rule: text for rule, text in told.items() if text not in listed[rule]} == {}
+
+
+def answer(body: Json, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})) -> Answer:
+    return Answer(status, tuple({"Content-Type": "application/json", **headers}.items()), json.dumps(body).encode())
+
+
+def config_map(revision: str = "5", uid: str = "11111111-2222-4333-8444-555555555555", **rest: Json) -> dict[str, Any]:
+    return {
+        "kind": "ConfigMap",
+        "apiVersion": "v1",
+        "metadata": {"name": "one", "resourceVersion": revision, "uid": uid},
+        **rest,
+    }
+
+
+def differences(kube: list[Answer], kcp: list[Answer]) -> list[str]:
+    symbols = (Symbols(SERVER), Symbols(SERVER))
+    steps = [Step(f"s{i}", "GET", GET.path, what=GET.what) for i in range(len(kube))]
+    forms = [
+        (comparable(step, a, symbols[0]), comparable(step, b, symbols[1]))
+        for step, a, b in zip(steps, kube, kcp, strict=True)
+    ]
+    return [entry.path for a, b in forms for entry in compare.entries(a, b)]
+
+
+def test_what_servers_choose_themselves_is_no_difference() -> None:
+    ours = config_map("77", "99999999-2222-4333-8444-555555555555")
+    ours["metadata"]["annotations"] = {"kcp.io/cluster": "root"}
+
+    assert differences([answer(config_map())], [answer(ours)]) == []
+
+
+@pytest.mark.parametrize(
+    ("kube", "kcp", "where"),
+    [
+        (answer(config_map()), answer(config_map(), 201), "status"),
+        (answer(config_map(data={"a": "b"})), answer(config_map(data={"a": "c"})), "body.data.a"),
+        (answer(config_map()), answer(config_map(data=None)), "body.data"),
+        (answer(config_map(a=1)), answer(config_map(a=True)), "body.a"),
+        (answer(config_map(a=1)), answer(config_map(a=1.0)), "body.a"),
+        (answer({}, headers={"Warning": '299 - "x"'}), answer({}), "warnings"),
+        (answer({}), answer({}, headers={"Retry-After": "1"}), "headers.Retry-After"),
+        (
+            answer({"details": {"causes": [{"field": "a"}, {"field": "b"}]}}),
+            answer({"details": {"causes": [{"field": "a"}]}}),
+            "body.details.causes",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_clients_act_on_is_a_difference(kube: Answer, kcp: Answer, where: str) -> None:
+    assert differences([kube], [kcp]) == [where]
+
+
+def test_causes_come_in_any_order() -> None:
+    causes = [{"field": "a"}, {"field": "b"}]
+    bodies = [{"message": f"x: {c}", "details": {"causes": c}} for c in (causes, causes[::-1])]
+    bodies = [body | {"message": 'x "y" is invalid: [1, 2]'} for body in bodies]
+
+    assert differences([answer(bodies[0])], [answer(bodies[1])]) == []
+
+
+@pytest.mark.parametrize("field", ["resourceVersion", "uid"])
+def test_a_value_that_changes_on_one_side_only_is_found(field: str) -> None:
+    first, second = config_map(), config_map()
+    second["metadata"][field] = "6" if field == "resourceVersion" else "21111111-2222-4333-8444-555555555555"
+
+    same, changed = [answer(first), answer(first)], [answer(first), answer(second)]
+
+    assert differences(same, changed) == [f"body.metadata.{field}"]
+
+
+def test_a_step_is_read_back_as_it_was_written() -> None:
+    step = Step("s1", "POST", "/x", {"a": None}, "alice", {"Accept": "*/*"}, ("create", "x", "-"))
+
+    assert from_json(json.loads(json.dumps(step.to_json()))) == step
+
+
+def test_a_seed_says_what_is_sent() -> None:
+    from random import Random
+
+    def sent(rng: Random) -> list[Step]:
+        world = World(rng, (*CORE, *ACCESS, *EVENTS, *DEFINITIONS, *INSTANCES))
+        return [next_step(world) for _ in range(200)]
+
+    assert sent(Random("1/2")) == sent(Random("1/2"))
+    assert sent(Random("1/2")) != sent(Random("1/3"))
