@@ -114,6 +114,7 @@ class Server:
         service_account_key: str | None,
         tokens: list[tuple[str, _User]],
         token_file: str | None,
+        event_ttl: float,
         bridge: bool,
         workers: int,
     ) -> Server:
@@ -134,6 +135,7 @@ class Server:
             service_account_key: PEM (PKCS #8, ECDSA P-256) that signs service accounts' tokens; None: there are none.
             tokens: static bearer tokens and whom each stands for; only digests are kept.
             token_file: the content of a token file (CSV).
+            event_ttl: seconds for which events are kept after they were last written.
             bridge: whether requests for the application become `Request` events.
             workers: threads of the runtime; 0 chooses by the number of cores.
 
@@ -222,8 +224,19 @@ class Server:
     def want_work(self, kind: str) -> None:
         """From now on `Work` tells of new keys of a kind."""
 
-    def take_work(self, kind: str, limit: int) -> int:
-        """Ask for the keys of a kind of unfinished work; `Keys` brings them. They stay until the work is done."""
+    def take_work(self, kind: str, limit: int, after: tuple[str, str, str, str] | None = None) -> int:
+        """Ask for the keys of a kind of unfinished work after one of them, in order; `Keys` brings them.
+
+        They stay until the work is done. `Work` tells of keys that came since the first of them were asked for last.
+        """
+
+    def ask(self, question: bytes) -> int:
+        """Ask what the core knows and no path of the API tells; `Answered` brings the answer.
+
+        Args:
+            question: JSON, a `Question` of `rust/kcp-apiserver/src/control.rs`. The answer is JSON, or a `Status` and
+                its code.
+        """
 
     def statistics(self) -> dict[str, int]:
         """Count events_waiting, requests_bridged, calls and connections."""

@@ -4,8 +4,21 @@ What belongs here: transports, the verbs over them, and `StatusError`, the one e
 stays out: decisions; whoever calls makes them.
 """
 
+from kcp.client.facts import Dependents, Described, Facts, Left, Owner
 from kcp.client.in_process import Client
 from kcp.client.status import StatusError
 from kcp.core import Answer, Headers, Key, User
 
-__all__ = ["Answer", "Client", "Headers", "Key", "StatusError", "User"]
+__all__ = [
+    "Answer",
+    "Client",
+    "Dependents",
+    "Described",
+    "Facts",
+    "Headers",
+    "Key",
+    "Left",
+    "Owner",
+    "StatusError",
+    "User",
+]

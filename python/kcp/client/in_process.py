@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from kcp.client.status import StatusError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from kcp.core import Answer, Headers, User
 
 MERGE_PATCH = b"application/merge-patch+json"
 JSON = b"application/json"
+# Objects of a page.
+PAGE = 500
+METADATA_LIST = b"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 AGGREGATED = b"application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
@@ -42,6 +48,10 @@ class Client:
         """Return an object, a list or a document."""
         return await self._request("GET", path, [(b"accept", accept)], None)
 
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Create an object, or ask for what is created on the way (tokens)."""
+        return await self._request("POST", path, [(b"content-type", JSON)], body)
+
     async def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Replace an object."""
         return await self._request("PUT", path, [(b"content-type", JSON)], body)
@@ -50,9 +60,47 @@ class Client:
         """Change an object by a JSON merge patch."""
         return await self._request("PATCH", path, [(b"content-type", MERGE_PATCH)], patch)
 
-    async def delete(self, path: str) -> dict[str, Any]:
-        """Delete an object or a collection, its dependents in the background."""
-        return await self._request("DELETE", path, [], None)
+    async def delete(
+        self,
+        path: str,
+        *,
+        policy: str | None = None,
+        uid: str | None = None,
+        resource_version: str | None = None,
+    ) -> dict[str, Any]:
+        """Delete an object or a collection.
+
+        Args:
+            path: of the object or the collection.
+            policy: `Background`, `Foreground` or `Orphan`; None: the object's finalizers say, or its kind's default.
+            uid: the object must have; else 409.
+            resource_version: the object must have; else 409.
+
+        Returns:
+            A `Status` when the object is gone, else the object as it is now; the list of them for a collection.
+        """
+        wanted = {"uid": uid, "resourceVersion": resource_version}
+        preconditions = {name: value for name, value in wanted.items() if value is not None}
+        options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        if preconditions:
+            options["preconditions"] = preconditions
+        if policy is not None:
+            options["propagationPolicy"] = policy
+        return await self._request("DELETE", path, [(b"content-type", JSON)], options)
+
+    async def metadata(self, collection: str, *, fields: str = "") -> AsyncIterator[dict[str, Any]]:
+        """Yield the metadata of every object of a collection, or of those that a field selector selects, page by page.
+
+        Checkpoint: at each page.
+        """
+        selector, token = f"&fieldSelector={quote(fields)}" if fields else "", ""
+        while True:
+            page = await self.get(f"{collection}?limit={PAGE}{selector}{token}", accept=METADATA_LIST)
+            for item in page["items"]:
+                yield item["metadata"]
+            if not (more := page["metadata"].get("continue")):
+                return
+            token = f"&continue={more}"
 
     async def discover(self) -> list[dict[str, Any]]:
         """Return every served group as `APIGroupDiscovery`, the core group first."""

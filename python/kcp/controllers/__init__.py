@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kcp.controllers import garbage
 from kcp.controllers.definitions import delete_instances
 from kcp.controllers.namespaces import empty_namespace
 from kcp.controllers.runner import Controller
+from kcp.controllers.tokens import fill_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +23,9 @@ __all__ = ["CONTROLLERS", "Controller", "UnknownControllerError", "choose"]
 CONTROLLERS = (
     Controller("namespace-controller", "namespace-deletion", empty_namespace),
     Controller("customresourcedefinition-controller", "crd-deletion", delete_instances),
+    Controller(garbage.NAME, "absent-owner", garbage.collect),
+    Controller(garbage.NAME, "held-owner", garbage.let_go),
+    Controller("serviceaccount-token-controller", "token-secret", fill_token),
 )
 
 

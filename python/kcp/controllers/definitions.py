@@ -4,74 +4,71 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kcp.client import Client, StatusError
+from kcp.client import StatusError
+from kcp.controllers import conditions
+from kcp.controllers.conditions import Condition
+from kcp.controllers.opening import find_deleted
 
 if TYPE_CHECKING:
-    from kcp.client import Key
+    from kcp.client import Client, Facts, Key
 
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
-PAGE = 500
+TYPE = "Terminating"
+
+IN_PROGRESS = Condition(TYPE, True, "InstanceDeletionInProgress", "CustomResource deletion is in progress")
+COMPLETED = Condition(TYPE, False, "InstanceDeletionCompleted", "removed all instances")
+NEVER_ESTABLISHED = Condition(TYPE, False, "NeverEstablished", "resource was never established")
 
 
-async def delete_instances(client: Client, key: Key) -> bool:
+async def delete_instances(client: Client, facts: Facts, key: Key) -> bool:
     """Delete every object of the definition; when none is left, remove the definition's finalizer.
 
     Returns:
-        Whether the definition needs nothing more. Objects held by finalizers keep it.
+        Whether the definition needs nothing more of this controller. Objects held by finalizers keep it.
     """
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{key.name}"
-    try:
-        definition = await client.get(path)
-    except StatusError as error:
-        if error.is_not_found:
-            return True
-        raise
-    metadata = definition["metadata"]
-    finalizers = metadata.get("finalizers", [])
-    if "deletionTimestamp" not in metadata or FINALIZER not in finalizers:
+    definition = await find_deleted(client, path)
+    if definition is None or FINALIZER not in definition["metadata"].get("finalizers", []):
         return True
-    collection = serving_path(definition)
-    if collection is not None and not await empty(client, collection, definition):
-        return False
-    rest = [name for name in finalizers if name != FINALIZER]
-    patch = {"metadata": {"finalizers": rest, "resourceVersion": metadata["resourceVersion"]}}
+    if not is_established(definition):
+        definition = await tell(client, path, definition, NEVER_ESTABLISHED)
+    else:
+        definition = await tell(client, path, definition, IN_PROGRESS)
+        left = await facts.delete_instances(key.cluster, key.name)
+        if left.error is not None:
+            message = f"could not issue all deletes: {left.error}"
+            await tell(client, path, definition, Condition(TYPE, True, "InstanceDeletionFailed", message))
+            return False
+        if left.objects:
+            return False
+        definition = await tell(client, path, definition, COMPLETED)
+        # A create that was under way when the definition was deleted may have come after the first look.
+        if (await facts.delete_instances(key.cluster, key.name)).objects:
+            return False
+    metadata = definition["metadata"]
+    rest = [name for name in metadata.get("finalizers", []) if name != FINALIZER]
     try:
-        await client.merge_patch(path, patch)
+        await client.merge_patch(
+            path, {"metadata": {"finalizers": rest, "resourceVersion": metadata["resourceVersion"]}}
+        )
     except StatusError as error:
         if not error.is_not_found:
             raise
     return True
 
 
-def serving_path(definition: dict[str, Any]) -> str | None:
-    """Return the API path of a served version of the definition's resource; None when none is served."""
-    spec = definition["spec"]
-    if not any(
-        condition["type"] == "Established" and condition["status"] == "True"
-        for condition in definition.get("status", {}).get("conditions") or []
-    ):
-        return None
-    version = next((version["name"] for version in spec["versions"] if version["served"]), None)
-    if version is None:
-        return None
-    group = spec["group"]
-    return f"/apis/{group}/{version}" if group else f"/api/{version}"
+def is_established(definition: dict[str, Any]) -> bool:
+    """Tell whether the definition was ever in force, so that there can be objects of it."""
+    said = definition.get("status", {}).get("conditions") or []
+    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in said)
 
 
-async def empty(client: Client, base: str, definition: dict[str, Any]) -> bool:
-    """Delete all objects, namespace by namespace; tell whether none is left."""
-    plural = definition["spec"]["names"]["plural"]
-    if definition["spec"]["scope"] == "Cluster":
-        await client.delete(f"{base}/{plural}")
-    else:
-        token = ""
-        namespaces: set[str] = set()
-        while True:
-            page = await client.get(f"{base}/{plural}?limit={PAGE}{token}")
-            namespaces |= {item["metadata"]["namespace"] for item in page["items"]}
-            if not (more := page["metadata"].get("continue")):
-                break
-            token = f"&continue={more}"
-        for namespace in sorted(namespaces):
-            await client.delete(f"{base}/namespaces/{namespace}/{plural}")
-    return not (await client.get(f"{base}/{plural}?limit=1"))["items"]
+async def tell(client: Client, path: str, definition: dict[str, Any], condition: Condition) -> dict[str, Any]:
+    """Write a condition, if it says something new, and return the definition as it is then."""
+    said = definition.get("status", {}).get("conditions") or []
+    wanted = conditions.merge(said, [condition], conditions.now())
+    if wanted == said:
+        return definition
+    version = definition["metadata"]["resourceVersion"]
+    patch = {"metadata": {"resourceVersion": version}, "status": {"conditions": wanted}}
+    return await client.merge_patch(f"{path}/status", patch)

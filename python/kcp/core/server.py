@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 # Events taken from the core at a time. A batch of one costs twice the interpreter's time per event.
 BATCH = 256
-# Keys of unfinished work taken at a time. Keys stay until their work is done, so that many that cannot be finished
-# (namespaces held by finalizers) must not hide the others.
-WORK_BATCH = 10_000
+# Keys of unfinished work taken at a time.
+WORK_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +47,7 @@ class Options:
     service_account_key: str | None = None
     tokens: tuple[Token, ...] = ()
     token_file: str | None = None
+    event_ttl: float = 3600.0
     clusters: tuple[str, ...] = ()
     bridge: bool = False
     workers: int = 0
@@ -145,6 +145,7 @@ class Server:
                 service_account_key=options.service_account_key,
                 tokens=[(token.secret, token.user.as_core()) for token in options.tokens],
                 token_file=options.token_file,
+                event_ttl=options.event_ttl,
                 bridge=options.bridge,
                 workers=options.workers,
             )
@@ -289,14 +290,22 @@ class Server:
 
     # Unfinished work.
 
-    async def take_work(self, kind: str) -> list[Key]:
-        """Return keys of a kind of unfinished work, at most 10,000. They stay until the work is done."""
+    async def take_work(self, kind: str, after: Key | None = None) -> list[Key]:
+        """Return keys of a kind of unfinished work, in order, at most 1,000; empty at their end.
+
+        They stay until the work is done. A look that begins at the first key (`after` is None) is what `wait_work`
+        counts from.
+
+        Raises:
+            OSError: the store cannot be read.
+        """
         import trio
 
-        # In this order: a key that comes after the look is told, and one that came before it is in the look.
-        self._core.want_work(kind)
-        self._work[kind] = trio.Event()
-        id = self._core.take_work(kind, WORK_BATCH)
+        if after is None:
+            # In this order: a key that comes after the look is told, and one that came before it is in the look.
+            self._core.want_work(kind)
+            self._work[kind] = trio.Event()
+        id = self._core.take_work(kind, WORK_PAGE, after)
         call = self._calls[id] = _Call(trio.Event)
         try:
             while call.keys is None:
@@ -308,8 +317,21 @@ class Server:
         return [Key(*key) for key in call.keys.keys]
 
     async def wait_work(self, kind: str) -> None:
-        """Wait until a kind of unfinished work has new keys since `take_work` was last called for it."""
+        """Wait until a kind of unfinished work has new keys since `take_work` was last asked for its first page."""
         await self._work[kind].wait()
+
+    async def ask(self, question: bytes) -> Answer:
+        """Ask the core what no path of the API tells; `kcp.client.Facts` knows the questions."""
+        import trio
+
+        id = self._core.ask(question)
+        call = self._calls[id] = _Call(trio.Event)
+        try:
+            while call.answer is None:
+                await call.wait_readable()
+        finally:
+            del self._calls[id]
+        return Answer(call.answer.status, call.answer.headers, call.answer.body or b"")
 
     # Bridged requests.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,6 @@ LATER = (
     "--enable-leader-election",
     "--encryption-provider-config",
     "--etcd-*",
-    "--event-ttl",
     "--external-logical-cluster-admin-kubeconfig",
     "--feature-gates",
     "--home-workspaces-*",
@@ -78,6 +78,7 @@ class Options:
     listener: str
     run_controllers: bool
     controllers: tuple[str, ...]
+    event_ttl: float
 
 
 class _Parser(argparse.ArgumentParser):
@@ -91,6 +92,15 @@ def _boolean(text: str) -> bool:
     if text.lower() in {"false", "0", "f"}:
         return False
     raise argparse.ArgumentTypeError(f'"{text}" is neither true nor false')
+
+
+def _duration(text: str) -> float:
+    """Read a duration as Go writes it (`1h30m`, `90s`) and return seconds."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    if not re.fullmatch(r"(\d+(\.\d+)?(h|ms|m|s))+", text):
+        raise argparse.ArgumentTypeError(f'"{text}" is not a duration such as 1h30m or 90s')
+    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|m|s)", text)
+    return sum(float(number) * units[unit] for number, unit in parts)
 
 
 def _port(text: str) -> int:
@@ -156,6 +166,13 @@ def parser() -> argparse.ArgumentParser:
         choices=("native", "hypercorn"),
         default="native",
         help="hypercorn serves the same through Python, for comparison and debugging (default native)",
+    )
+    serving.add_argument(
+        "--event-ttl",
+        type=_duration,
+        default=3600.0,
+        metavar="DURATION",
+        help="how long events are kept after they were last written (default 1h)",
     )
     who = result.add_argument_group("authentication")
     who.add_argument(
@@ -229,5 +246,6 @@ def parse(arguments: Sequence[str]) -> Options:
         logging_format=found.logging_format,
         listener=found.listener,
         run_controllers=found.run_controllers,
+        event_ttl=found.event_ttl,
         controllers=tuple(name.strip() for name in found.controllers.split(",") if name.strip()),
     )

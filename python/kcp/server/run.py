@@ -119,6 +119,7 @@ def _open(options: Options, root: Path, serving: files.Serving, host: str, token
                 service_account_key=files.service_account_key(root),
                 tokens=tuple(Token(tokens[name], User(name, (group,))) for name, group in GROUPS.items()),
                 token_file=None if token_file is None else token_file.decode(errors="replace"),
+                event_ttl=options.event_ttl,
                 clusters=(ROOT_CLUSTER,),
                 bridge=True,
             )

@@ -36,7 +36,7 @@ async def serve(
             await joining.start(server.run, app.answer)
             async with trio.open_nursery() as working:
                 for controller in choose(controllers):
-                    working.start_soon(runner.run, controller, server, server)
+                    working.start_soon(runner.run, controller, server, server, server)
                 if listening is not None:
                     from kcp.server.hypercorn import serve_hypercorn
 

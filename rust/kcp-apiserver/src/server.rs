@@ -17,7 +17,7 @@ use crate::registry::{BuiltIns, Registry};
 use crate::respond;
 use kcp_storage::{Backend, Event, Observer, Revision};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a server is made of.
 pub struct Config {
@@ -35,6 +35,8 @@ pub struct Config {
     pub external_address: String,
     /// PEM of the certificate authority that clients are to trust, published to every namespace.
     pub root_ca: String,
+    /// How long events are kept after they were last written.
+    pub event_ttl: Duration,
 }
 
 /// A server. It holds no sockets and no globals: several run in one process.
@@ -55,6 +57,8 @@ pub struct ApiServer {
     pub external_address: String,
     /// PEM of the certificate authority that clients are to trust.
     pub root_ca: String,
+    /// How long events are kept after they were last written.
+    pub event_ttl: Duration,
     /// The newest committed revision, for those who wait for one.
     pub newest: tokio::sync::watch::Receiver<Revision>,
     /// What logical clusters are born with.
@@ -99,6 +103,7 @@ impl ApiServer {
             bridge: config.bridge,
             external_address: config.external_address,
             root_ca: config.root_ca,
+            event_ttl: config.event_ttl,
             documents: Documents::default(),
             health: Health::default(),
             metrics: Metrics::default(),

@@ -4,17 +4,19 @@ use crate::StoreError;
 use crate::bridge::{Application, ApplicationBridge, ReplyError};
 use crate::calls::{Call, Calls, whole};
 use crate::events::{Answered, to_python};
-use crate::join::{Event, Join, Read, WriteError};
+use crate::join::{Answer, Event, Join, Read, WriteError};
 use crate::work::WorkWatch;
 use bytes::Bytes;
 use kcp_apiserver::authn::{self, Authentication, StaticToken};
 use kcp_apiserver::authz::bootstrap::Bootstrap;
 use kcp_apiserver::clock::SystemClock;
+use kcp_apiserver::control;
+use kcp_apiserver::expiry;
 use kcp_apiserver::mounts::Bridge;
 use kcp_apiserver::registry::BuiltIns;
 use kcp_apiserver::{ApiServer, Config, UserInfo};
 use kcp_listener::{Limits, Listener, Settings, Tls};
-use kcp_storage::{Backend, Embedded, Memory, Observer, Options};
+use kcp_storage::{Backend, Embedded, Key, Memory, Observer, Options};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyBrokenPipeError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -63,7 +65,7 @@ impl Server {
     #[new]
     #[pyo3(signature = (
         *, resources, bootstrap_roles, clusters, store, fsync, listen, certificate, key, client_ca, external_host, root_ca,
-        service_account_key, tokens, token_file, bridge, workers
+        service_account_key, tokens, token_file, event_ttl, bridge, workers
     ))]
     #[allow(clippy::too_many_arguments)] // keyword-only in Python, where it is called
     fn new(
@@ -82,11 +84,14 @@ impl Server {
         service_account_key: Option<String>,
         tokens: Vec<(String, User)>,
         token_file: Option<&str>,
+        event_ttl: f64,
         bridge: bool,
         workers: usize,
     ) -> PyResult<Self> {
         let built_ins = BuiltIns::parse(resources).map_err(PyValueError::new_err)?;
         let bootstrap = Bootstrap::parse(bootstrap_roles).map_err(PyValueError::new_err)?;
+        let event_ttl =
+            Duration::try_from_secs_f64(event_ttl).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let socket = match &listen {
             Some((host, port)) => {
                 let tls =
@@ -117,8 +122,10 @@ impl Server {
             bridge: bridge.then(|| Arc::new(ApplicationBridge(Arc::clone(&application))) as Arc<dyn Bridge>),
             external_address: host_port(&host, address.as_ref().map_or(0, |(_, port)| *port)),
             root_ca: root_ca.to_owned(),
+            event_ttl,
         });
         py.detach(|| runtime.block_on(prepare(&api, &bootstrap, &clusters))).map_err(StoreError::new_err)?;
+        runtime.spawn(expiry::run(Arc::clone(&api)));
         Ok(Self {
             calls: Calls::new(Arc::clone(&join)),
             join,
@@ -253,18 +260,35 @@ impl Server {
         self.work.want(kind);
     }
 
-    fn take_work(&self, kind: &str, limit: usize) -> PyResult<u64> {
+    #[pyo3(signature = (kind, limit, after=None))]
+    fn take_work(&self, kind: String, limit: usize, after: Option<(String, String, String, String)>) -> PyResult<u64> {
         let running = self.running.lock();
         let running = running.as_ref().ok_or_else(closed)?;
-        self.work.looking(kind);
-        let (id, term) = (self.join.next_id(), WorkWatch::term(kind));
-        let (join, store) = (Arc::clone(&self.join), Arc::clone(&running.api.store));
+        if after.is_none() {
+            // A walk through the pages begins: keys that come from now on are told, wherever they sort.
+            self.work.looking(&kind);
+        }
+        let after = after.map(|(resource, cluster, namespace, name)| Key::new(&resource, &cluster, &namespace, &name));
+        let id = self.join.next_id();
+        let (join, api) = (Arc::clone(&self.join), Arc::clone(&running.api));
         running.runtime.spawn(async move {
-            let found = store.index(&term, None, limit).await;
-            let keys = found
-                .map(|entries| entries.into_iter().filter(|entry| entry.term == term).map(|entry| entry.key).collect())
-                .map_err(|error| error.to_string());
-            join.push(Event::Keys(id, keys));
+            let keys = control::work(&api, &kind, after, limit).await;
+            join.push(Event::Keys(id, keys.map_err(|status| status.message.to_string())));
+        });
+        Ok(id)
+    }
+
+    fn ask(&self, question: Vec<u8>) -> PyResult<u64> {
+        let running = self.running.lock();
+        let running = running.as_ref().ok_or_else(closed)?;
+        let id = self.join.next_id();
+        let (join, api) = (Arc::clone(&self.join), Arc::clone(&running.api));
+        running.runtime.spawn(async move {
+            let (status, body) = match control::ask(&api, &question).await {
+                Ok(answer) => (200, answer.to_string()),
+                Err(status) => (status.code, status.to_value().to_string()),
+            };
+            join.push(Event::Answered(id, Box::new(Answer { status, headers: Vec::new(), body: Some(body.into()) })));
         });
         Ok(id)
     }

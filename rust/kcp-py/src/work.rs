@@ -42,11 +42,6 @@ impl WorkWatch {
             known.told.store(false, Ordering::SeqCst);
         }
     }
-
-    /// The index term of a kind.
-    pub fn term(kind: &str) -> Vec<u8> {
-        [PREFIX, kind.as_bytes()].concat()
-    }
 }
 
 impl Observer for WorkWatch {

@@ -62,6 +62,8 @@ pub enum Expect {
     Absent,
     /// A value of exactly this revision.
     At(Revision),
+    /// A value, of whatever revision, whose payload contains these bytes: the same object as long as they are its uid.
+    Containing([u8; 36]),
     /// Anything or nothing.
     Any,
 }
@@ -73,6 +75,9 @@ pub enum Change {
     Put(Value),
     /// Removes the value; deleting an absent key is a [`CommitError::Conflict`].
     Delete,
+    /// Removes the value unless some value carries this index term: then, too, it is a [`CommitError::Conflict`]. A
+    /// term that a batch of the same group took away may still count.
+    DeleteUnindexed(Bytes),
     /// Creates a logical cluster's row and with it the objects of a birth template, which take the revisions directly
     /// before the row's own. A [`CommitError::Conflict`] when the row or one of the objects already stands there.
     Bear(Value, Birth),
@@ -109,7 +114,7 @@ impl Op {
     pub fn revisions(&self) -> u64 {
         match &self.change {
             Change::Bear(_, birth) => 1 + birth.len() as u64,
-            Change::Put(_) | Change::Delete => 1,
+            Change::Put(_) | Change::Delete | Change::DeleteUnindexed(_) => 1,
         }
     }
 }

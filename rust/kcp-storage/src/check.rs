@@ -25,13 +25,18 @@ pub(crate) fn events(steps: &[Step]) -> impl Iterator<Item = &Arc<Event>> {
     steps.iter().flat_map(Step::events)
 }
 
-/// Checks `batch` against what `current` finds and gives its changes the revisions from `first` on.
-pub(crate) fn check(
-    batch: &Batch,
-    first: u64,
-    current: &mut dyn FnMut(&Key) -> Result<Option<Item>, String>,
-) -> Result<Vec<Step>, CommitError> {
-    let mut current = |key: &Key| current(key).map_err(CommitError::Unavailable);
+/// What a batch is checked against.
+pub(crate) trait State {
+    /// What stands at a key.
+    fn current(&self, key: &Key) -> Result<Option<Item>, String>;
+
+    /// Whether some value carries an index term.
+    fn is_indexed(&self, term: &[u8]) -> Result<bool, String>;
+}
+
+/// Checks `batch` against `state` and gives its changes the revisions from `first` on.
+pub(crate) fn check(batch: &Batch, first: u64, state: &dyn State) -> Result<Vec<Step>, CommitError> {
+    let current = |key: &Key| state.current(key).map_err(CommitError::Unavailable);
     for (index, guard) in batch.guards.iter().enumerate() {
         if !meets(guard.expect, current(&guard.key)?.as_ref()) {
             return Err(CommitError::Guard { index });
@@ -44,8 +49,13 @@ pub(crate) fn check(
         let standing = current(&op.key)?;
         let conflict = |current: Option<Item>| Err(CommitError::Conflict { index, current });
         let absent_wanted = matches!(op.change, Change::Bear(..)) && standing.is_some();
-        let present_wanted = matches!(op.change, Change::Delete) && standing.is_none();
+        let present_wanted = matches!(op.change, Change::Delete | Change::DeleteUnindexed(_)) && standing.is_none();
         if !meets(op.expect, standing.as_ref()) || absent_wanted || present_wanted {
+            return conflict(standing);
+        }
+        if let Change::DeleteUnindexed(term) = &op.change
+            && state.is_indexed(term).map_err(CommitError::Unavailable)?
+        {
             return conflict(standing);
         }
         if !named.insert(op.key.clone()) {
@@ -62,7 +72,7 @@ pub(crate) fn check(
                 }
                 Some((birth.clone(), events))
             }
-            Change::Put(_) | Change::Delete => None,
+            Change::Put(_) | Change::Delete | Change::DeleteUnindexed(_) => None,
         };
         let own = revision + born.as_ref().map_or(0, |(_, events)| events.len() as u64);
         steps.push(Step { event: Arc::new(event(op, own, standing)), born });
@@ -76,8 +86,8 @@ fn event(op: &Op, revision: u64, standing: Option<Item>) -> Event {
     let (kind, value) = match (&op.change, &previous) {
         (Change::Put(value), None) | (Change::Bear(value, _), _) => (EventKind::Added, value.clone()),
         (Change::Put(value), Some(_)) => (EventKind::Modified, value.clone()),
-        (Change::Delete, Some((_, value))) => (EventKind::Deleted, value.clone()),
-        (Change::Delete, None) => (EventKind::Deleted, Value::default()),
+        (Change::Delete | Change::DeleteUnindexed(_), Some((_, value))) => (EventKind::Deleted, value.clone()),
+        (Change::Delete | Change::DeleteUnindexed(_), None) => (EventKind::Deleted, Value::default()),
     };
     Event { revision: Revision::new(revision), kind, key: op.key.clone(), value, previous, encoded: OnceLock::new() }
 }
@@ -103,5 +113,8 @@ fn meets(expect: Expect, current: Option<&Item>) -> bool {
         Expect::Any => true,
         Expect::Absent => current.is_none(),
         Expect::At(revision) => current.is_some_and(|item| item.revision == revision),
+        Expect::Containing(bytes) => {
+            current.is_some_and(|item| item.value.data.windows(bytes.len()).any(|window| window == bytes))
+        }
     }
 }

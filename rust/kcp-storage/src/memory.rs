@@ -91,7 +91,7 @@ impl State {
         if self.closed {
             return Err(CommitError::Unavailable("the store is closed".into()));
         }
-        let steps = check::check(batch, self.head.get() + 1, &mut |key| Ok(self.current.get(key).cloned()))?;
+        let steps = check::check(batch, self.head.get() + 1, self)?;
         Ok(check::events(&steps).cloned().collect())
     }
 
@@ -165,6 +165,16 @@ impl State {
         entries.dedup();
         entries.truncate(limit);
         entries
+    }
+}
+
+impl check::State for State {
+    fn current(&self, key: &Key) -> Result<Option<Item>, String> {
+        Ok(self.current.get(key).cloned())
+    }
+
+    fn is_indexed(&self, term: &[u8]) -> Result<bool, String> {
+        Ok(self.current.values().any(|item| item.value.terms.iter().any(|known| known == term)))
     }
 }
 

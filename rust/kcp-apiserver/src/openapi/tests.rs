@@ -26,6 +26,7 @@ fn server_over(store: Arc<Memory>) -> Arc<ApiServer> {
         bridge: None,
         external_address: "localhost:6443".into(),
         root_ca: String::new(),
+        event_ttl: crate::expiry::DEFAULT_EVENT_TTL,
     })
 }
 

@@ -16,6 +16,13 @@ pub fn served(definition: &Arc<Definition>) -> Vec<Arc<Served>> {
     versions.map(|(index, version)| Arc::new(one(definition, index, version))).collect()
 }
 
+/// The storage version, served or not, for who has to reach objects that nobody else can; `None` without one.
+pub fn stored(definition: &Arc<Definition>) -> Option<Served> {
+    let storage = definition.storage_version()?;
+    let index = definition.versions.iter().position(|version| version.name == storage.name)?;
+    Some(one(definition, index, storage))
+}
+
 fn one(definition: &Arc<Definition>, index: usize, version: &Version) -> Served {
     let group = definition.group.to_string();
     let names = &definition.names;

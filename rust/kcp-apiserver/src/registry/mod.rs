@@ -6,6 +6,6 @@ mod served;
 mod view;
 
 pub use built_in::{BuiltIns, GroupSpec, ResourceSpec, SubresourceSpec, VersionSpec};
-pub use custom::api_version;
+pub use custom::{api_version, stored};
 pub use served::{Column, Origin, Scale, Served, Subresource};
 pub use view::{ClusterView, DEFINITIONS, Registry};

@@ -48,6 +48,16 @@ impl ClusterView {
         named.iter().find(|served| served.version == version && served.group == group)
     }
 
+    /// A resource by its kind, whatever the version.
+    pub fn kind(&self, group: &str, kind: &str) -> Option<&Arc<Served>> {
+        self.all().find(|served| served.kind == kind && served.group == group)
+    }
+
+    /// A resource by its storage name: as its preferred version is served.
+    pub fn stored_as(&self, storage: &str) -> Option<&Arc<Served>> {
+        self.all().find(|served| served.storage == storage)
+    }
+
     /// Everything served, built-in resources first, as declared.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Served>> {
         self.built_ins.served.iter().chain(&self.custom)
@@ -91,6 +101,11 @@ impl Registry {
             schemas: Pool::new(),
             next: AtomicU64::new(1),
         }
+    }
+
+    /// The compiled schemas, shared by content.
+    pub fn schemas(&self) -> &Pool {
+        &self.schemas
     }
 
     /// What every logical cluster serves: the built-in resources.

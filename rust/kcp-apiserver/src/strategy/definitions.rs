@@ -197,6 +197,11 @@ impl Strategy for Definitions {
         })
     }
 
+    fn is_owner(&self) -> bool {
+        // Kubernetes marks definitions without looking at the policy.
+        false
+    }
+
     fn begin_removal(&self, object: &mut Value) -> Removal {
         // Kubernetes marks definitions in a way of their own: no grace period, no new generation.
         meta::remove(object, "deletionGracePeriodSeconds");

@@ -279,6 +279,14 @@ impl Strategy for Events {
         }
     }
 
+    fn expires(&self) -> bool {
+        true
+    }
+
+    fn is_owner(&self) -> bool {
+        false
+    }
+
     fn creates_on_update(&self) -> bool {
         true
     }

@@ -2,6 +2,7 @@
 //!
 //! Verbs are the same for every resource and live in `verbs/`; whatever differs between kinds is a [`Strategy`].
 
+mod aggregation;
 pub(crate) mod base;
 pub(crate) mod cells;
 mod configmaps;
@@ -153,6 +154,17 @@ pub trait Strategy: Send + Sync + 'static {
     fn work(&self, object: &Value) -> Vec<&'static str> {
         let _ = object;
         Vec::new()
+    }
+
+    /// Whether objects go by themselves, a fixed time after they were last written. Such objects own nothing and are
+    /// owned by nothing.
+    fn expires(&self) -> bool {
+        false
+    }
+
+    /// Whether a delete may say what becomes of the object's dependents.
+    fn is_owner(&self) -> bool {
+        true
     }
 
     /// The value of a field that can be selected by; `None` when the label is not supported.

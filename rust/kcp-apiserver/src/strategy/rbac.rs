@@ -1,7 +1,7 @@
 //! Roles and bindings: their rules, and that nobody hands on what he does not hold.
 
 use super::base::{self, Base, text};
-use super::{Admission, Part, Strategy, cells};
+use super::{Admission, Departure, Part, Strategy, aggregation, cells};
 use crate::authz::derived::RoleRef;
 use crate::authz::rule::{Rule, describe_compact, quoted_list, uncovered};
 use crate::authz::{Attributes, MASTERS};
@@ -13,7 +13,7 @@ use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::selector::label::{Selector, validate_label_selector};
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::{names, text as go};
-use kcp_storage::BoxFuture;
+use kcp_storage::{BoxFuture, Key};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -77,7 +77,7 @@ impl Rbac {
                 rule(value, self.kind, &path.index(index), &mut errors, &mut generated);
             }
             if self.kind == Kind::ClusterRole {
-                aggregation(object, &mut errors);
+                aggregation_rule(object, &mut errors);
             }
         }
         generated.into_iter().for_each(|error| errors.push(error));
@@ -219,7 +219,19 @@ impl Strategy for Rbac {
     ) -> BoxFuture<'a, Result<Admission, Status>> {
         Box::pin(async move {
             self.check(server, exchange, new, old).await?;
-            Ok(Admission::default())
+            if self.kind != Kind::ClusterRole {
+                return Ok(Admission::default());
+            }
+            aggregation::admit(server, exchange.cluster_name(), new, old).await
+        })
+    }
+
+    fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
+        Box::pin(async move {
+            if self.kind != Kind::ClusterRole {
+                return Ok(Departure::default());
+            }
+            aggregation::depart(server, key).await
         })
     }
 
@@ -290,7 +302,7 @@ fn rule(value: &Value, kind: Kind, path: &Path, errors: &mut ErrorList, generate
     }
 }
 
-fn aggregation(object: &Value, errors: &mut ErrorList) {
+fn aggregation_rule(object: &Value, errors: &mut ErrorList) {
     let aggregation = &object["aggregationRule"];
     if !aggregation.is_object() {
         return;

@@ -3,6 +3,7 @@
 use super::base::{self, Base, map, text};
 use super::configmaps::{MAX_SIZE, key_problems};
 use super::{Part, Strategy, cells};
+use crate::garbage::{SERVICE_ACCOUNT_NAME, SERVICE_ACCOUNT_TOKEN, SERVICE_ACCOUNT_UID};
 use crate::typed::check_base64;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +13,12 @@ use kcp_apimachinery::patch::StrategicSchema;
 use serde_json::{Map, Value};
 
 const OPAQUE: &str = "Opaque";
-const SERVICE_ACCOUNT_NAME: &str = "kubernetes.io/service-account.name";
+
+/// Unfinished work of a secret that is to hold an account's token and does not yet.
+pub const TOKEN_WORK: &str = "token-secret";
+
+/// What a token secret holds.
+const TOKEN_KEYS: [&str; 3] = ["token", "ca.crt", "namespace"];
 
 /// The strategy of Secrets.
 pub struct Secrets {
@@ -56,9 +62,7 @@ fn validate(object: &Value, errors: &mut ErrorList) {
         }
     };
     match text(object, &["type"]) {
-        "kubernetes.io/service-account-token"
-            if meta::annotation(object, SERVICE_ACCOUNT_NAME).unwrap_or_default().is_empty() =>
-        {
+        SERVICE_ACCOUNT_TOKEN if meta::annotation(object, SERVICE_ACCOUNT_NAME).unwrap_or_default().is_empty() => {
             let path = Path::root("metadata").child("annotations").key(SERVICE_ACCOUNT_NAME);
             errors.push(Error::required(&path, ""));
         }
@@ -152,6 +156,13 @@ impl Strategy for Secrets {
         base::immutable_rules(new, old, &["data"], &mut errors);
         validate(new, &mut errors);
         errors
+    }
+
+    fn work(&self, object: &Value) -> Vec<&'static str> {
+        let is_token = text(object, &["type"]) == SERVICE_ACCOUNT_TOKEN && meta::deletion_timestamp(object).is_none();
+        let filled = TOKEN_KEYS.iter().all(|key| map(object, "data").get(*key).is_some_and(|value| value != ""))
+            && meta::annotation(object, SERVICE_ACCOUNT_UID).is_some_and(|uid| !uid.is_empty());
+        if is_token && !filled { vec![TOKEN_WORK] } else { Vec::new() }
     }
 
     fn field(&self, object: &Value, label: &str) -> Option<String> {

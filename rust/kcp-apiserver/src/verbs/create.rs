@@ -3,6 +3,7 @@
 use crate::chain::{Next, StepResult};
 use crate::codec;
 use crate::exchange::Exchange;
+use crate::garbage;
 use crate::negotiate;
 use crate::server::ApiServer;
 use crate::strategy::{Part, namespaces};
@@ -136,10 +137,13 @@ pub async fn store(
             write::restore_cluster(&mut object, target);
             return Ok(Written::Dry(object));
         }
-        let value = write::stored(strategy, &object);
+        let value = write::stored(server, &target.cluster, strategy, &object);
+        let references = garbage::references(server, &target.view, &target.cluster, &object, None).await?;
         let mut ops = vec![Op { key: key.clone(), expect: Expect::Absent, change: Change::Put(value.clone()) }];
         ops.extend(admission.also);
+        ops.extend(references.records);
         let mut guards = admission.guards;
+        guards.extend(references.guards);
         guards.extend(guard.clone());
         match server.store.commit(Batch { ops, guards }).await {
             Ok(committed) => return Ok(Written::Stored(Item { key, revision: committed.first, value })),

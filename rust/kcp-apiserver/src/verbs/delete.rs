@@ -3,14 +3,16 @@
 use crate::chain::{Next, StepResult};
 use crate::codec;
 use crate::exchange::Exchange;
+use crate::garbage::{self, FOREGROUND, Leaving, ORPHAN};
 use crate::server::ApiServer;
-use crate::strategy::{Departure, Removal};
-use crate::verbs::options::DeleteOptions;
+use crate::strategy::Removal;
+use crate::verbs::options::{DeleteOptions, Propagation};
 use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS};
 use crate::verbs::{input, output, storage_error};
 use http::StatusCode;
 use kcp_apimachinery::GroupResource;
+use kcp_apimachinery::meta;
 use kcp_apimachinery::status::{Details, Status};
 use kcp_apimachinery::strict;
 use kcp_storage::{Batch, Change, CommitError, Expect, Item, Key, Op};
@@ -30,7 +32,11 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let options = options(exchange, target).await?;
     let gone = remove(server, target, &target.key(&target.name), &options).await?;
     let response = match gone {
-        Gone::Later(object) => output::value(server, exchange, &negotiated, &target.served, object, StatusCode::OK)?,
+        Gone::Later(object) => {
+            // Only who asked in the old way is told that it is not done yet.
+            let code = if options.accepts_later { StatusCode::ACCEPTED } else { StatusCode::OK };
+            output::value(server, exchange, &negotiated, &target.served, object, code)?
+        }
         Gone::Now(object) => {
             let status = Status::success(Details {
                 name: target.name.clone(),
@@ -74,28 +80,29 @@ pub async fn remove(server: &ApiServer, target: &Target, key: &Key, options: &De
         check_preconditions(target, &object, &item, options)?;
         let marked = object["metadata"]["deletionTimestamp"].is_string();
         let mut next = object.clone();
+        let other_policy = strategy.is_owner() && propagate(&mut next, options.propagation);
         if !marked {
             mark(server, &mut next);
         }
         let removal = if marked { Removal::Now } else { strategy.begin_removal(&mut next) };
         let held = removal == Removal::Held || !write::is_released(strategy, &next);
-        if held && marked {
+        if held && marked && !other_policy {
             return Ok(Gone::Later(object));
         }
         if options.dry_run {
             return Ok(if held { Gone::Later(next) } else { Gone::Now(object) });
         }
-        let (mut departure, mut value) = (Departure::default(), None);
-        let change = if held {
+        let mut value = None;
+        let Leaving { change, guards, also } = if held {
             codec::strip(&mut next);
-            Change::Put(value.insert(write::stored(strategy, &next)).clone())
+            let stored = value.insert(write::stored(server, &target.cluster, strategy, &next)).clone();
+            Leaving { change: Change::Put(stored), guards: Vec::new(), also: Vec::new() }
         } else {
-            departure = strategy.depart(server, key).await?;
-            departure.instead.take().map_or(Change::Delete, Change::Put)
+            garbage::leave(server, strategy, key, meta::uid(&object)).await?
         };
         let mut ops = vec![Op { key: key.clone(), expect: Expect::At(item.revision), change }];
-        ops.extend(departure.also);
-        match server.store.commit(Batch { ops, guards: departure.guards }).await {
+        ops.extend(also);
+        match server.store.commit(Batch { ops, guards }).await {
             Ok(committed) => {
                 return match value {
                     Some(value) => {
@@ -110,6 +117,26 @@ pub async fn remove(server: &ApiServer, target: &Target, key: &Key, options: &De
         }
     }
     Err(Status::modified(&target.resource(), key.name()))
+}
+
+/// Says by finalizers what becomes of the object's dependents; without a policy the object's own finalizers hold.
+/// Returns whether they changed.
+fn propagate(object: &mut Value, policy: Option<Propagation>) -> bool {
+    let Some(policy) = policy else { return false };
+    let before: Vec<String> = meta::finalizers(object).map(str::to_owned).collect();
+    let ours = |name: &String| name == ORPHAN || name == FOREGROUND;
+    let wanted = match policy {
+        Propagation::Background => None,
+        Propagation::Foreground => Some(FOREGROUND),
+        Propagation::Orphan => Some(ORPHAN),
+    };
+    if before.iter().filter(|name| ours(name)).map(String::as_str).eq(wanted) {
+        return false;
+    }
+    let others = before.into_iter().filter(|name| !ours(name));
+    let after: Vec<String> = others.chain(wanted.map(str::to_owned)).collect();
+    meta::set_finalizers(object, after);
+    true
 }
 
 /// Sets the deletion timestamp, as the first delete of an object that stays for now does.

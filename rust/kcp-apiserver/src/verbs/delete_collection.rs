@@ -9,8 +9,12 @@ use crate::verbs::options::ListOptions;
 use crate::verbs::select::Selection;
 use crate::verbs::target::Target;
 use crate::verbs::{list, output};
+use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::{Value, json};
+
+/// Deletes under way at a time: they share the store's syncs.
+const TOGETHER: usize = 64;
 
 /// Serves the request. Answers with the list of what was deleted.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
@@ -21,13 +25,16 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let found = list::read(server, target, &list_options, &selection).await?;
     let served = &target.served;
     let mut items = Vec::with_capacity(found.items.len());
-    for item in &found.items {
-        let object = match delete::remove(server, target, &item.key, &options).await {
-            Ok(Gone::Now(object) | Gone::Later(object)) => object,
-            Err(status) if status.is_not_found() => continue,
-            Err(status) => return Err(status),
-        };
-        items.push(without_header(object, served.is_custom()));
+    for some in found.items.chunks(TOGETHER) {
+        let removals: Vec<_> = some.iter().map(|item| delete::remove(server, target, &item.key, &options)).collect();
+        for gone in join_all(removals).await {
+            let object = match gone {
+                Ok(Gone::Now(object) | Gone::Later(object)) => object,
+                Err(status) if status.is_not_found() => continue,
+                Err(status) => return Err(status),
+            };
+            items.push(without_header(object, served.is_custom()));
+        }
     }
     let value = json!({"kind": served.list_kind, "apiVersion": served.api_version,
         "metadata": {"resourceVersion": found.revision.to_string()}, "items": items});

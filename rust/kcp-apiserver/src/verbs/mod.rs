@@ -8,6 +8,7 @@ mod get;
 mod header;
 mod initial;
 mod input;
+pub mod instances;
 mod list;
 mod options;
 pub mod output;

@@ -73,6 +73,8 @@ pub struct DeleteOptions {
     pub resource_version: Option<String>,
     /// What becomes of its dependents; `None`: the kind's default.
     pub propagation: Option<Propagation>,
+    /// Whether 202 tells that the object is still there: `orphanDependents=false` was asked for.
+    pub accepts_later: bool,
 }
 
 impl DeleteOptions {
@@ -110,6 +112,7 @@ impl DeleteOptions {
             let text = "orphanDependents and deletionPropagation cannot be both set";
             errors.push(Error::invalid(&Path::root("propagationPolicy"), policy.as_deref().unwrap_or_default(), text));
         }
+        options.accepts_later = orphan == Some(false);
         options.propagation = match policy.as_deref() {
             None => orphan.map(|orphan| if orphan { Propagation::Orphan } else { Propagation::Background }),
             Some("Background") => Some(Propagation::Background),

@@ -65,7 +65,7 @@ impl Target {
             let status = if info.names_object { return Err(Miss::NoRoute) } else { Status::method_not_allowed() };
             return Err(Miss::Refused(status));
         }
-        if !served.allows(&info.subresource, info.verb) || (info.verb == "create" && misplaced_create(exchange)) {
+        if !allows(&served, &info.subresource, info.verb) || (info.verb == "create" && misplaced_create(exchange)) {
             return Err(Miss::Refused(Status::method_not_allowed()));
         }
         let namespace = if served.namespaced { info.namespace.clone() } else { String::new() };
@@ -99,6 +99,13 @@ impl Target {
         let group = self.served.storage_api_version.rsplit_once('/').map_or("", |(group, _)| group);
         GroupKind::new(group, &self.served.kind)
     }
+}
+
+/// Whether a verb is served. Discovery leaves verbs out while a definition is being deleted, but its objects could not
+/// be let go without them.
+fn allows(served: &Served, subresource: &str, verb: &str) -> bool {
+    let always = served.is_custom() && subresource.is_empty() && matches!(verb, "create" | "patch" | "update");
+    always || served.allows(subresource, verb)
 }
 
 /// POST goes to collections, and to subresources that are created (`token`).

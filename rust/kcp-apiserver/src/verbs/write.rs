@@ -2,8 +2,10 @@
 
 use crate::codec;
 use crate::exchange::Exchange;
+use crate::expiry;
+use crate::garbage::{self, Leaving};
 use crate::server::ApiServer;
-use crate::strategy::{Departure, Part, Strategy, WORK_TERM};
+use crate::strategy::{Part, Strategy, WORK_TERM};
 use crate::verbs::output;
 use crate::verbs::target::Target;
 use bytes::Bytes;
@@ -54,14 +56,14 @@ pub fn check_depth(object: &Value) -> Result<(), Status> {
     Err(Status::bad_request(format!("the object is nested deeper than {} levels", strict::MAX_DEPTH)))
 }
 
-/// The stored form of an object whose slots were stripped.
-pub fn stored(strategy: &dyn Strategy, object: &Value) -> Stored {
+/// The stored form of an object of `cluster` whose slots were stripped.
+pub fn stored(server: &ApiServer, cluster: &str, strategy: &dyn Strategy, object: &Value) -> Stored {
     let mut terms: Vec<Bytes> =
         strategy.work(object).into_iter().map(|work| Bytes::from(format!("{WORK_TERM}{work}"))).collect();
-    for owner in object["metadata"]["ownerReferences"].as_array().into_iter().flatten() {
-        if let Some(uid) = owner["uid"].as_str() {
-            terms.push(Bytes::from(format!("owner/{uid}")));
-        }
+    if strategy.expires() {
+        terms.push(expiry::term(server.clock.now(), server.event_ttl));
+    } else {
+        terms.extend(garbage::terms(cluster, object));
     }
     terms.sort();
     terms.dedup();
@@ -123,21 +125,25 @@ pub async fn replace(
         return Ok(Written::Dry(new));
     }
     codec::strip(&mut new);
-    let value = stored(strategy, &new);
-    let same = codec::same_object(&value.data, &old.value.data) && value.terms == old.value.terms;
+    let value = stored(server, &target.cluster, strategy, &new);
+    let same = codec::same_object(&value.data, &old.value.data) && expiry::same_terms(&value, &old.value);
     let released = is_released(strategy, &new);
     if same && !released && admission.also.is_empty() {
         return Ok(Written::Unchanged(old.clone()));
     }
-    let mut departure = Departure { instead: Some(value.clone()), guards: admission.guards, also: admission.also };
-    if released {
-        // What the change would have brought along goes with the object.
-        departure = strategy.depart(server, &old.key).await?;
-    }
-    let change = departure.instead.map_or(Change::Delete, Change::Put);
+    // What the change would have brought along goes with the object.
+    let Leaving { change, guards, also } = if released {
+        garbage::leave(server, strategy, &old.key, meta::uid(old_object)).await?
+    } else {
+        let references = garbage::references(server, &target.view, &target.cluster, &new, Some(old_object)).await?;
+        let (mut guards, mut also) = (admission.guards, admission.also);
+        guards.extend(references.guards);
+        also.extend(references.records);
+        Leaving { change: Change::Put(value.clone()), guards, also }
+    };
     let mut ops = vec![Op { key: old.key.clone(), expect: Expect::At(old.revision), change }];
-    ops.extend(departure.also);
-    match server.store.commit(Batch { ops, guards: departure.guards }).await {
+    ops.extend(also);
+    match server.store.commit(Batch { ops, guards }).await {
         Ok(committed) => {
             let item = Item { key: old.key.clone(), revision: committed.first, value };
             if released {

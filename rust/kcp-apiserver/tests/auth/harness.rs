@@ -100,6 +100,7 @@ impl Harness {
             bridge: None,
             external_address: "127.0.0.1:6443".into(),
             root_ca: "-----BEGIN CERTIFICATE-----\n".into(),
+            event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
         });
         let bootstrap = Bootstrap::parse(BOOTSTRAP).expect("the declaration");
         server.prepare(&bootstrap).await.expect("bootstrap roles");

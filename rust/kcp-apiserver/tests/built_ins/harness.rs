@@ -23,6 +23,7 @@ pub fn server() -> Arc<ApiServer> {
         bridge: None,
         external_address: "kcp.example:6443".to_owned(),
         root_ca: "-----BEGIN CERTIFICATE-----\nroot\n-----END CERTIFICATE-----\n".to_owned(),
+        event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
     })
 }
 

@@ -43,6 +43,7 @@ impl Harness {
             bridge: None,
             external_address: "127.0.0.1:6443".into(),
             root_ca: "-----BEGIN CERTIFICATE-----\n".into(),
+            event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
         });
         let user = UserInfo { name: "admin".into(), groups: vec!["system:masters".into()], ..UserInfo::default() };
         Self { server, cluster: cluster.into(), user: Arc::new(user) }

@@ -130,7 +130,7 @@ impl Current {
     pub(crate) fn fits(op: &Op) -> bool {
         let terms: &[Bytes] = match &op.change {
             Change::Put(value) | Change::Bear(value, _) => &value.terms,
-            Change::Delete => &[],
+            Change::Delete | Change::DeleteUnindexed(_) => &[],
         };
         op.key.as_bytes().len() <= MAX_KEY && terms.iter().all(|term| term.len() <= MAX_KEY)
     }

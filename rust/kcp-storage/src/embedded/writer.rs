@@ -16,8 +16,9 @@ use super::log::Appender;
 use super::record;
 use crate::check::{self, Step};
 use crate::{Batch, CommitError, Committed, Event, EventKind, Item, Key, Revision, Template};
+use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -133,7 +134,7 @@ impl Queue {
 fn size(batch: &Batch) -> usize {
     let value = |change: &crate::Change| match change {
         crate::Change::Put(value) | crate::Change::Bear(value, _) => value.data.len(),
-        crate::Change::Delete => 0,
+        crate::Change::Delete | crate::Change::DeleteUnindexed(_) => 0,
     };
     batch.ops.iter().map(|op| op.key.as_bytes().len() + value(&op.change)).sum()
 }
@@ -161,7 +162,34 @@ struct Group {
     steps: Vec<Step>,
     /// What stands at the keys that earlier batches of the group changed.
     pending: HashMap<Key, Option<Item>>,
+    /// Index terms of values that earlier batches of the group wrote.
+    terms: HashSet<Bytes>,
     replies: Vec<(Reply, Result<Committed, CommitError>)>,
+}
+
+/// The state that the batches of a group so far leave.
+struct Ahead<'a> {
+    shared: &'a Shared,
+    group: &'a Group,
+}
+
+impl check::State for Ahead<'_> {
+    fn current(&self, key: &Key) -> Result<Option<Item>, String> {
+        match self.group.pending.get(key) {
+            Some(item) => Ok(item.clone()),
+            None => self.shared.get_now(key),
+        }
+    }
+
+    fn is_indexed(&self, term: &[u8]) -> Result<bool, String> {
+        // What the group takes away still counts; it is rare, and the caller looks again.
+        if self.group.terms.contains(term) {
+            return Ok(true);
+        }
+        let view = self.shared.view();
+        let found = self.shared.current.find(&view, term, None, 1)?;
+        Ok(found.first().is_some_and(|entry| entry.term == term))
+    }
 }
 
 impl Writer {
@@ -199,16 +227,14 @@ impl Writer {
                 group.replies.push((reply, Err(CommitError::Unavailable(reason))));
                 continue;
             }
-            let result = check::check(&batch, next, &mut |key| match group.pending.get(key) {
-                Some(item) => Ok(item.clone()),
-                None => self.shared.get_now(key),
-            });
+            let result = check::check(&batch, next, &Ahead { shared: &self.shared, group: &group });
             let result = result.map(|steps| {
                 let first = next;
                 for step in steps {
                     next = step.event.revision.get() + 1;
                     for event in step.events() {
                         group.pending.insert(event.key.clone(), standing(event));
+                        group.terms.extend(event.value.terms.iter().cloned());
                     }
                     group.steps.push(step);
                 }

@@ -4,9 +4,9 @@
 //! as long as it.
 
 use kcp_storage::{
-    At, Backend, Batch, Birth, CommitError, Committed, Error, Event, EventKind, Expect, Guard, IndexEntry, Item, Key,
-    KeyRange, ListQuery, Observer, Op, Page, Piece, Revision, Template, TemplateObject, Value, Watch, WatchError,
-    WatchQuery,
+    At, Backend, Batch, Birth, Change, CommitError, Committed, Error, Event, EventKind, Expect, Guard, IndexEntry,
+    Item, Key, KeyRange, ListQuery, Observer, Op, Page, Piece, Revision, Template, TemplateObject, Value, Watch,
+    WatchError, WatchQuery,
 };
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -30,6 +30,8 @@ macro_rules! engine_suite {
             a_dropped_watch_leaves_the_hub
             progress_follows_changes_outside_the_range
             the_index_follows_the_values
+            an_indexed_object_is_not_deleted_as_an_unindexed_one
+            an_owner_goes_or_gets_a_dependent_never_both
             observers_see_changes_before_the_writer_is_told
             watches_end_before_a_store_closes
             a_closed_store_ends_watches_and_refuses_commits
@@ -329,6 +331,53 @@ pub async fn the_index_follows_the_values(store: Store) {
     assert_eq!(brief(&find("", None, 10).await), ["owner/2 z", "owner/3 x"]);
     let item = store.get(&cm("a", "n", "x")).await.expect("reads").expect("is there");
     assert_eq!(item.value.terms.as_ref(), [bytes::Bytes::from_static(b"owner/3")]);
+}
+
+const UID: &[u8; 36] = b"8f2c1c2e-0000-4000-8000-000000000001";
+
+fn dependent(name: &str) -> Batch {
+    let value = Value::indexed("dependent", vec![bytes::Bytes::from_static(b"owner/1")]);
+    let guard = Guard { key: cm("a", "n", "owner"), expect: Expect::Containing(*UID) };
+    Batch { ops: vec![Op::put(cm("a", "n", name), Expect::Absent, value)], guards: vec![guard] }
+}
+
+fn delete_owner() -> Batch {
+    let change = Change::DeleteUnindexed(bytes::Bytes::from_static(b"owner/1"));
+    Batch { ops: vec![Op { key: cm("a", "n", "owner"), expect: Expect::Any, change }], guards: vec![] }
+}
+
+pub async fn an_indexed_object_is_not_deleted_as_an_unindexed_one(store: Store) {
+    let uid = String::from_utf8_lossy(UID);
+    create(&store, &cm("a", "n", "owner"), &format!("{{\"uid\":\"{uid}\"}}")).await;
+    store.commit(dependent("x")).await.expect("the owner is there");
+    let kept = store.commit(delete_owner()).await;
+    assert!(matches!(kept, Err(CommitError::Conflict { index: 0, current: Some(_) })), "{kept:?}");
+    delete(&store, &cm("a", "n", "x"), Expect::Any).await.expect("deletes");
+    store.commit(delete_owner()).await.expect("nothing is indexed any more");
+    let absent = store.commit(delete_owner()).await;
+    assert!(matches!(absent, Err(CommitError::Conflict { index: 0, current: None })), "{absent:?}");
+    let alone = store.commit(dependent("x")).await;
+    assert!(matches!(alone, Err(CommitError::Guard { index: 0 })), "{alone:?}");
+    create(&store, &cm("a", "n", "owner"), "another one of that name").await;
+    let alone = store.commit(dependent("x")).await;
+    assert!(matches!(alone, Err(CommitError::Guard { index: 0 })), "{alone:?}");
+}
+
+pub async fn an_owner_goes_or_gets_a_dependent_never_both(store: Store) {
+    let uid = String::from_utf8_lossy(UID).into_owned();
+    for round in 0..100 {
+        create(&store, &cm("a", "n", "owner"), &uid).await;
+        // Both are in the queue before either is waited for; which comes first alternates.
+        let (first, second) =
+            if round % 2 == 0 { (dependent("x"), delete_owner()) } else { (delete_owner(), dependent("x")) };
+        let (first, second) = (store.commit(first), store.commit(second));
+        let done = [first.await.is_ok(), second.await.is_ok()];
+        assert_eq!(done, [true, false], "round {round}");
+        let left = if round % 2 == 0 { ["x", "owner"].as_slice() } else { &[] };
+        for name in left {
+            delete(&store, &cm("a", "n", name), Expect::Any).await.expect("is there");
+        }
+    }
 }
 
 #[derive(Default)]

@@ -1,0 +1,219 @@
+//! What controllers ask besides the API: facts that an index knows, and the end of a piece of work.
+//!
+//! Controllers live in the same process and write through the same verbs as everybody. A [`Question`] is for what no
+//! path of the API tells: who depends on an object, where an indexed key is served. It changes nothing but records of
+//! unfinished work, which are no objects, and the objects of a definition that is on its way out.
+
+use crate::garbage::{self, Found};
+use crate::registry::Served;
+use crate::server::ApiServer;
+use crate::strategy::WORK_TERM;
+use crate::verbs::{instances, storage_error};
+use crate::{codec, registry::ClusterView};
+use bytes::Bytes;
+use kcp_apimachinery::{Status, meta};
+use kcp_storage::{Batch, CommitError, Expect, IndexEntry, Key, Op, Revision};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// An object's address in the store.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Address {
+    /// Storage name of the resource.
+    pub resource: String,
+    /// The logical cluster.
+    pub cluster: String,
+    /// The namespace; empty for cluster-scoped objects.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+/// What a controller asks.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "question", rename_all = "camelCase")]
+pub enum Question {
+    /// Where an object is served and what its metadata says; null when it is gone. The path of what is not served is
+    /// empty.
+    Describe {
+        /// The object.
+        object: Address,
+    },
+    /// The objects that name a uid as their owner's, some at a time, each with what its owners are like now.
+    Dependents {
+        /// The logical cluster.
+        cluster: String,
+        /// The owner's uid, or the name of its record.
+        uid: String,
+        /// Continue after this one.
+        after: Option<Address>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Removes a record of work that is done, unless it was written again since `revision`.
+    Finish {
+        /// The record.
+        record: Address,
+        /// Its revision when the work began.
+        revision: u64,
+    },
+    /// Deletes all objects of a definition that is being deleted, whatever versions it serves.
+    DeleteInstances {
+        /// The logical cluster.
+        cluster: String,
+        /// The definition.
+        definition: String,
+    },
+}
+
+impl From<Address> for Key {
+    fn from(address: Address) -> Self {
+        Self::new(&address.resource, &address.cluster, &address.namespace, &address.name)
+    }
+}
+
+impl Address {
+    /// Whether the address can be a key's: only keys that were handed out come here.
+    fn check(&self) -> Result<(), Status> {
+        let parts = [&self.resource, &self.cluster, &self.namespace, &self.name];
+        if parts.iter().any(|part| part.contains('\0')) {
+            return Err(Status::bad_request("an address holds a zero byte"));
+        }
+        Ok(())
+    }
+}
+
+/// Answers a question.
+///
+/// # Errors
+/// When the store cannot be read or written, or the question is none.
+pub async fn ask(server: &ApiServer, question: &[u8]) -> Result<Value, Status> {
+    let question: Question =
+        serde_json::from_slice(question).map_err(|error| Status::bad_request(error.to_string()))?;
+    match question {
+        Question::Describe { object } => describe(server, object).await,
+        Question::Dependents { cluster, uid, after, limit } => dependents(server, &cluster, &uid, after, limit).await,
+        Question::Finish { record, revision } => finish(server, record, revision).await,
+        Question::DeleteInstances { cluster, definition } => {
+            let left = instances::delete_all(server, &cluster, &definition).await?;
+            Ok(json!({"left": left.objects, "error": left.error}))
+        }
+    }
+}
+
+async fn describe(server: &ApiServer, address: Address) -> Result<Value, Status> {
+    address.check()?;
+    let view = server.registry.view(&address.cluster).await?;
+    let served = view.stored_as(&address.resource).cloned();
+    let Some(item) = server.store.get(&address.into()).await.map_err(|error| storage_error(&error))? else {
+        return Ok(Value::Null);
+    };
+    let Some(served) = served else {
+        return Ok(json!({"path": "", "apiVersion": "", "kind": "", "metadata": {}}));
+    };
+    let object = codec::decode(&item, served.header()).map_err(Status::internal)?;
+    Ok(fact(&served, &item.key, &object))
+}
+
+async fn dependents(
+    server: &ApiServer,
+    cluster: &str,
+    uid: &str,
+    after: Option<Address>,
+    limit: usize,
+) -> Result<Value, Status> {
+    // The record first: one that is written after this is not removed by who works on what follows.
+    let record = server.store.get(&garbage::record_key(cluster, uid)).await.map_err(|error| storage_error(&error))?;
+    let term = garbage::owner_term(cluster, uid);
+    if let Some(address) = &after {
+        address.check()?;
+    }
+    let after = after.map(|address| IndexEntry { term: term.clone(), key: address.into() });
+    let found = server.store.index(&term, after.as_ref(), limit).await.map_err(|error| storage_error(&error))?;
+    let more = found.len() == limit;
+    let view = server.registry.view(cluster).await?;
+    let mut dependents = Vec::new();
+    let mut last = None;
+    for IndexEntry { term: of, key } in found {
+        if of != term {
+            break;
+        }
+        let address = json!({"resource": key.resource(), "cluster": key.cluster(), "namespace": key.namespace(),
+            "name": key.name()});
+        last = Some(address);
+        // What no version serves cannot be written. It is looked at again when its definition serves one.
+        let Some(served) = view.stored_as(key.resource()) else { continue };
+        let Some(item) = server.store.get(&key).await.map_err(|error| storage_error(&error))? else { continue };
+        let object = codec::decode(&item, served.header()).map_err(Status::internal)?;
+        let mut dependent = fact(served, &key, &object);
+        dependent["owners"] = owners(server, &view, cluster, &object).await?;
+        dependents.push(dependent);
+    }
+    Ok(json!({
+        "named": record.as_ref().is_some_and(|item| item.value.data == garbage::NAMED),
+        "record": record.map(|item| item.revision.get()),
+        "dependents": dependents,
+        "after": if more { last } else { None },
+    }))
+}
+
+/// What the owners of an object are like at this moment.
+async fn owners(server: &ApiServer, view: &Arc<ClusterView>, cluster: &str, object: &Value) -> Result<Value, Status> {
+    let mut facts = Vec::new();
+    for owner in garbage::owners(object) {
+        let state = match garbage::find(server, view, cluster, meta::namespace(object), &owner).await? {
+            Found::Standing { object, .. } if garbage::waits_for_dependents(&object) => "waiting",
+            Found::Standing { .. } => "solid",
+            Found::Absent => "absent",
+            Found::Unserved => "unknown",
+            Found::Misplaced => "misplaced",
+        };
+        let collection = view
+            .kind(owner.group, owner.kind)
+            .filter(|served| served.namespaced)
+            .map(|served| format!("{}/{}/{}", base(served), served.api_version, served.resource));
+        facts.push(json!({"collection": collection.unwrap_or_default(), "group": owner.group, "kind": owner.kind, "name": owner.name, "uid": owner.uid,
+            "state": state, "implied": owner.implied}));
+    }
+    Ok(facts.into())
+}
+
+fn base(served: &Served) -> &'static str {
+    if served.group.is_empty() { "/api" } else { "/apis" }
+}
+
+fn fact(served: &Served, key: &Key, object: &Value) -> Value {
+    let base = base(served);
+    let scope = if served.namespaced { format!("/namespaces/{}", key.namespace()) } else { String::new() };
+    json!({
+        "path": format!("{base}/{}{scope}/{}/{}", served.api_version, served.resource, key.name()),
+        "apiVersion": served.api_version,
+        "kind": served.kind,
+        "metadata": object["metadata"],
+    })
+}
+
+async fn finish(server: &ApiServer, record: Address, revision: u64) -> Result<Value, Status> {
+    record.check()?;
+    if record.resource != garbage::RECORDS {
+        return Err(Status::bad_request("only records are finished: objects are when they are no work any more"));
+    }
+    let op = Op::delete(record.into(), Expect::At(Revision::new(revision)));
+    match server.store.commit(Batch { ops: vec![op], guards: Vec::new() }).await {
+        Ok(_) => Ok(json!({"finished": true})),
+        Err(CommitError::Conflict { .. } | CommitError::Guard { .. }) => Ok(json!({"finished": false})),
+        Err(CommitError::Unavailable(text)) => Err(Status::service_unavailable(text)),
+    }
+}
+
+/// Keys of a kind of unfinished work after the given one, at most `limit`, in the order of keys.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn work(server: &ApiServer, kind: &str, after: Option<Key>, limit: usize) -> Result<Vec<Key>, Status> {
+    let term = Bytes::from(format!("{WORK_TERM}{kind}"));
+    let after = after.map(|key| IndexEntry { term: term.clone(), key });
+    let found = server.store.index(&term, after.as_ref(), limit).await.map_err(|error| storage_error(&error))?;
+    Ok(found.into_iter().filter(|entry| entry.term == term).map(|entry| entry.key).collect())
+}
