@@ -33,6 +33,7 @@ pub mod subresources;
 pub mod typed;
 pub mod verbs;
 pub mod version;
+pub mod websocket;
 
 pub use body::{Body, BodyError, RequestBody};
 pub use exchange::{Cluster, Exchange, Peer, RequestInfo, Response, UserInfo};

@@ -2,6 +2,7 @@
 
 use crate::body::request_body;
 use crate::stall::{Observed, Progress, Streams};
+use crate::websocket::Handover;
 use crate::{Handler, Limits, Tls, preface};
 use futures_util::FutureExt;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
@@ -72,15 +73,36 @@ async fn handshake<H>(shared: &Shared<H>, stream: TcpStream) -> Option<Encrypted
 }
 
 async fn serve_http1<H: Handler>(shared: Arc<Shared<H>>, stream: Encrypted, peer: Peer) {
-    let draining = shared.draining.clone();
+    let mut draining = shared.draining.clone();
     let limits = shared.limits;
-    let service = service_fn(move |request| answer(Arc::clone(&shared), request, peer.clone()));
+    let handover = Handover::default();
+    let left = handover.clone();
+    let service = service_fn(move |request| {
+        let (shared, peer, handover) = (Arc::clone(&shared), peer.clone(), handover.clone());
+        async move {
+            let mut request = request;
+            let connection = Handover::offer(&mut request);
+            let response = answer(shared, request, peer).await;
+            Ok::<_, Infallible>(handover.take(connection, response).map(Observed::new))
+        }
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(limits.head_bytes as usize)
-        .serve_connection(TokioIo::new(stream), service);
-    drive(connection, draining).await;
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    // A connection that may be handed over is another type, which the other protocol's way to end does not know.
+    let mut connection = Box::pin(connection);
+    let ended = tokio::select! {
+        _ = &mut connection => true,
+        _ = draining.wait_for(|draining| *draining) => false,
+    };
+    if !ended {
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
+    left.serve(draining).await;
 }
 
 async fn serve_http2<H: Handler>(shared: Arc<Shared<H>>, stream: Encrypted, peer: Peer) {
@@ -91,7 +113,10 @@ async fn serve_http2<H: Handler>(shared: Arc<Shared<H>>, stream: Encrypted, peer
         _ = draining.wait_for(|draining| *draining) => None,
     };
     let Some(stream) = begun else { return };
-    let service = service_fn(move |request| answer(Arc::clone(&shared), request, peer.clone()));
+    let service = service_fn(move |request| {
+        answer(Arc::clone(&shared), request, peer.clone())
+            .map(|response| Ok::<_, Infallible>(response.map(Observed::new)))
+    });
     let connection = hyper::server::conn::http2::Builder::new(Streams { limit: limits.unread })
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
@@ -118,20 +143,16 @@ async fn drive(connection: impl GracefulConnection, mut draining: watch::Receive
     let _ = connection.await;
 }
 
-async fn answer<H: Handler>(
-    shared: Arc<Shared<H>>,
-    request: Request<Incoming>,
-    peer: Peer,
-) -> Result<http::Response<Observed>, Infallible> {
+async fn answer<H: Handler>(shared: Arc<Shared<H>>, request: Request<Incoming>, peer: Peer) -> Response {
     if let Some(wrong) = wrong_host(&request) {
-        return Ok(refused(wrong).map(Observed::new));
+        return refused(wrong);
     }
     let head_only = request.method() == Method::HEAD;
     let idle = shared.limits.body_idle;
     let request = request.map(|incoming| request_body(incoming, idle));
     let handled = AssertUnwindSafe(Arc::clone(&shared.handler).handle(request, peer)).catch_unwind();
     let response = handled.await.unwrap_or_else(|_| internal_error());
-    Ok(if head_only { without_body(response) } else { response }.map(Observed::new))
+    if head_only { without_body(response) } else { response }
 }
 
 /// What is wrong with the `Host` of a request over HTTP/1.1, which has to name one (RFC 9112, 3.2).

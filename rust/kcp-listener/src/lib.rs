@@ -3,6 +3,7 @@
 //! ```text
 //! accept (accept.rs) → TLS handshake, client certificate (tls.rs) → HTTP by ALPN (connection.rs)
 //!   → request body with a time-out (body.rs) → Handler → response, or its headers alone for HEAD
+//!   → after a 101, WebSocket messages out of the response's body (websocket.rs)
 //!   → written as fast as the client reads, and given up when it does not (stall.rs)
 //! ```
 //!
@@ -15,6 +16,7 @@ pub mod os;
 mod preface;
 mod stall;
 pub mod tls;
+mod websocket;
 
 pub use accept::{Drained, Listener, bind};
 pub use body::BodyTimedOut;

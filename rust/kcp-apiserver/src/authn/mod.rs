@@ -17,6 +17,7 @@ use crate::authz::{ANONYMOUS, UNAUTHENTICATED};
 use crate::chain::{Next, StepResult};
 use crate::exchange::{Cluster, Exchange, UserInfo};
 use crate::server::ApiServer;
+use crate::websocket;
 use certificate::Known;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
@@ -194,8 +195,11 @@ async fn who(server: &ApiServer, exchange: &mut Exchange) -> Result<Arc<UserInfo
     } else if let Some(why) = &exchange.peer.client_certificate_refused {
         refusal = Some(why.to_string().into());
     }
-    if let Some(token) = bearer(exchange) {
-        let token = token.into_owned();
+    let token = match bearer(exchange) {
+        Some(token) => Some(token.into_owned()),
+        None => websocket::bearer(exchange.headers())?,
+    };
+    if let Some(token) = token {
         if let Some(user) = authentication.tokens.find(&hash_token(&token)) {
             return Ok(user);
         }
@@ -247,6 +251,7 @@ fn bearer(exchange: &Exchange) -> Option<Cow<'_, str>> {
 fn strip(exchange: &mut Exchange) {
     let headers = &mut exchange.parts.headers;
     headers.remove(AUTHORIZATION);
+    websocket::strip(headers);
     let claimed = |name: &&HeaderName| name.as_str().starts_with("x-remote-");
     let names: Vec<HeaderName> = headers.keys().filter(claimed).cloned().collect();
     for name in names {

@@ -20,6 +20,7 @@ use crate::verbs::output::{self, IncludeObject};
 use crate::verbs::select::Selection;
 use crate::verbs::target::Target;
 use crate::verbs::{list, storage_error};
+use crate::websocket;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body as HttpBody, Frame};
@@ -97,7 +98,9 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     };
     let seconds = options.timeout_seconds.filter(|seconds| *seconds > 0).unwrap_or_else(default_timeout);
     let ends = Instant::now() + Duration::from_secs(seconds.min(u64::from(u32::MAX)));
+    let upgraded = websocket::accept(exchange, negotiated.media == Media::Protobuf)?;
     let stream = Stream {
+        messages: upgraded.is_some(),
         _open: server.metrics.open_watch(),
         render: Render {
             served: Arc::clone(&target.served),
@@ -123,6 +126,10 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         pending: VecDeque::new(),
         done: false,
     };
+    if let Some(mut response) = upgraded {
+        *response.body_mut() = Body::stream(stream);
+        return Ok(Next::Answer(response));
+    }
     let content_type = negotiated.media.stream_content_type();
     Ok(Next::Answer(respond::with_body(StatusCode::OK, content_type, Body::stream(stream))))
 }
@@ -153,6 +160,8 @@ struct Render {
 struct Stream {
     /// Counts the watch for as long as it lives.
     _open: OpenWatch,
+    /// Whether each frame is one event without a prefix, as WebSocket carries them.
+    messages: bool,
     render: Render,
     selection: Option<Box<Selection>>,
     /// What is still to be told of the state the watch begins with.
@@ -408,7 +417,11 @@ impl Stream {
 
     /// The next frame out of what is pending: one line as it is, or several together.
     fn frame(&mut self) -> Option<Bytes> {
-        let first = self.pending.pop_front()?;
+        let mut first = self.pending.pop_front()?;
+        if self.messages {
+            // A message knows its length.
+            return Some(if self.render.media == Media::Protobuf { first.split_off(4) } else { first });
+        }
         let fits = |size: usize, next: Option<&Bytes>| next.is_some_and(|next| size + next.len() <= FRAME);
         if !fits(first.len(), self.pending.front()) {
             return Some(first);
