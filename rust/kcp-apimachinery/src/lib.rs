@@ -5,6 +5,7 @@
 
 pub mod field;
 pub mod gvk;
+pub mod managed;
 pub mod meta;
 pub mod names;
 pub mod patch;

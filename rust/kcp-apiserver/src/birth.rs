@@ -39,6 +39,8 @@ struct Blueprint {
     namespace: String,
     name: String,
     object: Value,
+    /// Who owns which of its fields: the manager that writes such objects elsewhere, and the fields.
+    owned: Option<(&'static str, Value)>,
 }
 
 /// The changes that bring a logical cluster into being: its row, and with it what it is born with.
@@ -124,6 +126,10 @@ fn ordinary(server: &ApiServer) -> Vec<Blueprint> {
             "spec": {"finalizers": ["kubernetes"]},
             "status": {"phase": "Active"},
         }),
+        owned: Some((
+            "kube-apiserver",
+            json!({"f:metadata": {"f:labels": {".": {}, (format!("f:{NAME_LABEL}")): {}}}}),
+        )),
     };
     std::iter::once(namespace).chain(content(server, DEFAULT_NAMESPACE)).collect()
 }
@@ -143,6 +149,7 @@ fn content(server: &ApiServer, namespace: &str) -> [Blueprint; 2] {
             namespace: namespace.to_owned(),
             name: DEFAULT_SERVICE_ACCOUNT.to_owned(),
             object: json!({"metadata": {}}),
+            owned: None,
         },
         Blueprint {
             resource: CONFIG_MAPS,
@@ -152,6 +159,13 @@ fn content(server: &ApiServer, namespace: &str) -> [Blueprint; 2] {
                 "metadata": {"annotations": {"kubernetes.io/description": description}},
                 "data": root_ca_data(server),
             }),
+            owned: Some((
+                "kube-controller-manager",
+                json!({
+                    "f:data": {".": {}, "f:ca.crt": {}},
+                    "f:metadata": {"f:annotations": {".": {}, "f:kubernetes.io/description": {}}},
+                }),
+            )),
         },
     ]
 }
@@ -166,6 +180,16 @@ fn finished(blueprint: &Blueprint, uid: &str, now: &str) -> Value {
     }
     meta["uid"] = uid.into();
     meta["creationTimestamp"] = now.into();
+    if let Some((manager, fields)) = &blueprint.owned {
+        meta["managedFields"] = json!([{
+            "manager": manager,
+            "operation": "Update",
+            "apiVersion": "v1",
+            "time": now,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": fields,
+        }]);
+    }
     object
 }
 
@@ -178,10 +202,11 @@ fn written(cluster: &str, blueprint: Blueprint, now: &str) -> Op {
 /// A template object whose time is slot 0 and whose uid is slot `uid_slot`.
 fn template(blueprint: Blueprint, uid_slot: u32) -> TemplateObject {
     // Control characters are escaped in JSON, so these marks stand nowhere else in what the object encodes to.
-    const TIME: &str = "\u{1}";
+    // The time's is as long as a time: it may stand where the encoding counts bytes.
+    const TIME: &str = "\u{1}yyyy-mm-ddThh:";
     const UID: &str = "\u{2}";
     let encoded = codec::encode(&finished(&blueprint, UID, TIME), 0);
-    let marks = [(&br"\u0001"[..], 0), (&br"\u0002"[..], uid_slot)];
+    let marks = [(&br"\u0001yyyy-mm-ddThh:"[..], 0), (&br"\u0002"[..], uid_slot)];
     let mut pieces = Vec::new();
     let mut rest = encoded.as_slice();
     loop {

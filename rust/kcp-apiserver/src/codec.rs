@@ -1,14 +1,16 @@
 //! How an object is kept: JSON bytes with slots for what is not stored.
 //!
-//! The stored payload is `version (1) · schema fingerprint (8, LE) · length of A (4, LE) · A · B`, where A is what
-//! stands between the braces of `metadata.annotations` (empty for none) and B is the rest of the object from the next
-//! field of `metadata` on. Encoding an object for a reader is two copies around the slots:
+//! The stored payload is `version (1) · schema fingerprint (8, LE) · length of A (4, LE) · length of M (4, LE) · A · B`,
+//! where A is what stands between the braces of `metadata.annotations` (empty for none) and B is the rest of the object
+//! from the next field of `metadata` on. Encoding an object for a reader is two copies around the slots:
 //!
 //! ```text
 //! {"kind":K,"apiVersion":V,"metadata":{"resourceVersion":"R","annotations":{"kcp.io/cluster":"C"[,A]},B
 //! ```
 //!
-//! What a client sends back in those slots is stripped by [`strip`] before anything is compared or stored.
+//! What a client sends back in those slots is stripped by [`strip`] before anything is compared or stored. B begins with
+//! `"managedFields":M,` when the object has entries: writes that are about something else read the object without them
+//! ([`decode_lean`]) and the entries as text ([`managed`]).
 
 use kcp_storage::{Item, Revision, Value as Stored};
 use serde_json::{Map, Value};
@@ -17,8 +19,9 @@ use std::io::Write;
 /// The annotation that names the logical cluster of an object on read.
 pub const CLUSTER_ANNOTATION: &str = "kcp.io/cluster";
 
-const FORMAT: u8 = 1;
-const PREFIX: usize = 13;
+const FORMAT: u8 = 2;
+const PREFIX: usize = 17;
+const MANAGED: &[u8] = b"\"managedFields\":";
 
 /// The type header of an object: `apiVersion` and `kind`.
 #[derive(Clone, Copy, Debug)]
@@ -44,18 +47,33 @@ pub fn strip(object: &mut Value) {
 
 /// The payload of an object whose slots were stripped. `fingerprint` names the schema it was pruned and defaulted by.
 pub fn encode(object: &Value, fingerprint: u64) -> Vec<u8> {
+    let entries = object.get("metadata").and_then(|meta| meta.get("managedFields"));
+    let entries = entries.and_then(Value::as_array).filter(|entries| !entries.is_empty());
+    let text = entries.and_then(|entries| serde_json::to_vec(entries).ok()).unwrap_or_default();
+    encode_lean(object, &text, fingerprint)
+}
+
+/// The same with entries of managed fields as JSON text, whatever the object has; empty for none.
+pub fn encode_lean(object: &Value, managed: &[u8], fingerprint: u64) -> Vec<u8> {
     let empty = Map::new();
     let meta = object.get("metadata").and_then(Value::as_object).unwrap_or(&empty);
-    let mut out = Vec::with_capacity(512);
+    let mut out = Vec::with_capacity(512 + managed.len());
     out.push(FORMAT);
     out.extend_from_slice(&fingerprint.to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&[0; 8]);
     if let Some(Value::Object(annotations)) = meta.get("annotations") {
         fields(&mut out, annotations.iter());
     }
     let length = u32::try_from(out.len() - PREFIX).unwrap_or(u32::MAX);
     out[9..13].copy_from_slice(&length.to_le_bytes());
-    fields(&mut out, meta.iter().filter(|(key, _)| *key != "annotations"));
+    if !managed.is_empty() {
+        let length = u32::try_from(managed.len()).unwrap_or(u32::MAX);
+        out[13..17].copy_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(MANAGED);
+        out.extend_from_slice(managed);
+        out.push(b',');
+    }
+    fields(&mut out, meta.iter().filter(|(key, _)| !matches!(key.as_str(), "annotations" | "managedFields")));
     out.push(b'}');
     if let Value::Object(all) = object {
         for (key, value) in all {
@@ -67,6 +85,34 @@ pub fn encode(object: &Value, fingerprint: u64) -> Vec<u8> {
     }
     out.push(b'}');
     out
+}
+
+/// The parts of a payload: A, M, and B without the entries.
+fn parts(data: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    let length = |at: usize| {
+        let raw = data.get(at..at + 4).and_then(|raw| raw.try_into().ok());
+        raw.map_or(0, u32::from_le_bytes) as usize
+    };
+    let (annotations, managed) = (length(9), length(13));
+    let rest = PREFIX + annotations;
+    let a = data.get(PREFIX..rest).unwrap_or_default();
+    if managed == 0 {
+        return (a, &[], data.get(rest..).unwrap_or_default());
+    }
+    let begin = rest + MANAGED.len();
+    let end = begin + managed;
+    (a, data.get(begin..end).unwrap_or_default(), data.get(end + 1..).unwrap_or_default())
+}
+
+/// The entries of managed fields of a stored object, as JSON text; empty for none.
+pub fn managed(stored: &Stored) -> &[u8] {
+    parts(&stored.data).1
+}
+
+/// Whether two payloads hold the same object, entries of managed fields aside.
+pub fn same_but_managed(a: &[u8], b: &[u8]) -> bool {
+    let ((a, _, c), (b, _, d)) = (parts(a), parts(b));
+    a == b && c == d
 }
 
 /// The fingerprint of the schema a stored object was pruned and defaulted by.
@@ -86,7 +132,18 @@ pub fn write(out: &mut Vec<u8>, header: Option<Header<'_>>, cluster: &str, revis
     let length = data.get(9..13).and_then(|raw| raw.try_into().ok()).map_or(0, u32::from_le_bytes) as usize;
     let annotations = data.get(PREFIX..PREFIX + length).unwrap_or_default();
     let rest = data.get(PREFIX + length..).unwrap_or_default();
-    out.reserve(data.len() + cluster.len() + 160);
+    splice(out, header, cluster, revision, annotations, rest);
+}
+
+fn splice(
+    out: &mut Vec<u8>,
+    header: Option<Header<'_>>,
+    cluster: &str,
+    revision: Revision,
+    annotations: &[u8],
+    rest: &[u8],
+) {
+    out.reserve(annotations.len() + rest.len() + cluster.len() + 160);
     out.push(b'{');
     if let Some(header) = header {
         out.extend_from_slice(b"\"kind\":\"");
@@ -109,6 +166,17 @@ pub fn write(out: &mut Vec<u8>, header: Option<Header<'_>>, cluster: &str, revis
     }
     out.extend_from_slice(b"},");
     out.extend_from_slice(rest);
+}
+
+/// A stored object as [`decode`] gives it, without its entries of managed fields.
+///
+/// # Errors
+/// When the payload is not what [`encode`] writes.
+pub fn decode_lean(item: &Item, header: Header<'_>) -> Result<Value, serde_json::Error> {
+    let (annotations, _, rest) = parts(&item.value.data);
+    let mut json = Vec::new();
+    splice(&mut json, Some(header), item.key.cluster(), item.revision, annotations, rest);
+    serde_json::from_slice(&json)
 }
 
 /// A stored object as a value, slots filled in.
@@ -165,6 +233,25 @@ mod tests {
             assert_eq!(back["metadata"]["annotations"][CLUSTER_ANNOTATION], "root");
             strip(&mut back);
             assert_eq!(back, object);
+        }
+    }
+
+    #[test]
+    fn entries_of_managed_fields_are_kept_as_text_of_their_own() {
+        let header = Header { api_version: "v1", kind: "ConfigMap" };
+        for annotations in [json!({}), json!({"a": "b"})] {
+            let with = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"k": "v"},
+                "metadata": {"name": "x", "annotations": annotations, "managedFields": [{"manager": "m"}]}});
+            let mut without = with.clone();
+            without["metadata"].as_object_mut().unwrap().remove("managedFields");
+            let (with, without) = (item(&with), item(&without));
+            assert_eq!(managed(&with.value), br#"[{"manager":"m"}]"#);
+            assert_eq!(managed(&without.value), b"");
+            assert!(same_but_managed(&with.value.data, &without.value.data));
+            assert!(!same_object(&with.value.data, &without.value.data));
+            assert_eq!(decode_lean(&with, header).unwrap(), decode(&without, header).unwrap());
+            assert_eq!(decode_lean(&without, header).unwrap(), decode(&without, header).unwrap());
+            assert_eq!(decode(&with, header).unwrap()["metadata"]["managedFields"], json!([{"manager": "m"}]));
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod exchange;
 pub mod expiry;
 pub mod garbage;
 pub mod health;
+pub mod managed;
 pub mod metrics;
 pub mod mounts;
 pub mod native;

@@ -13,6 +13,7 @@ mod lists;
 mod numbers;
 pub mod object_meta;
 pub mod openapi;
+mod ownership;
 mod path;
 mod pattern;
 mod pool;

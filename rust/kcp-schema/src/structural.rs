@@ -88,6 +88,8 @@ pub(crate) const LISTS: u16 = 1 << 4;
 pub(crate) const EMBEDS: u16 = 1 << 5;
 /// This node itself has a default.
 pub(crate) const DEFAULTED: u16 = 1 << 6;
+/// `x-kubernetes-map-type: atomic`.
+pub(crate) const ATOMIC: u16 = 1 << 7;
 /// Flags that a node takes over from those below it.
 const INHERITED: u16 = DEFAULTS | LISTS | EMBEDS;
 
@@ -259,6 +261,27 @@ impl Structural {
         }
     }
 
+    /// Index of the root.
+    pub(crate) fn root_index(&self) -> u32 {
+        self.root
+    }
+
+    /// Index of the item schema.
+    pub(crate) fn items_index(&self, node: &Node) -> Option<u32> {
+        (node.items != NONE).then_some(node.items)
+    }
+
+    /// Index of the schema for entries that are no properties.
+    pub(crate) fn additional_index(&self, node: &Node) -> Option<u32> {
+        (node.extra < FORBIDDEN).then_some(node.extra)
+    }
+
+    /// Index of a property.
+    pub(crate) fn property_index(&self, node: &Node, name: &str) -> Option<u32> {
+        let fields = self.field_slice(node);
+        fields.binary_search_by(|field| self.name(field.name).cmp(name)).ok().map(|index| fields[index].node)
+    }
+
     fn field_slice(&self, node: &Node) -> &[Field] {
         let (start, len) = node.fields;
         &self.fields[start as usize..(start + len) as usize]
@@ -373,6 +396,7 @@ impl Builder {
         set(PRESERVE, props.preserve == Some(true));
         set(EMBEDDED | EMBEDS, props.embedded);
         set(DEFAULTED | DEFAULTS, props.default.is_some());
+        set(ATOMIC, props.map_type == Some("atomic"));
         let list = match props.list_type {
             Some("set") => ListType::Set,
             Some("map") => ListType::Map,

@@ -139,6 +139,20 @@ impl JsonPatch {
             path == pointer || path.strip_prefix(pointer).is_some_and(|rest| rest.starts_with('/'))
         })
     }
+
+    /// Whether what stands at a pointer, above it or below it matters to the patch.
+    pub fn concerns(&self, pointer: &str) -> bool {
+        let below = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let concerns = |path: &str| {
+            // What stands before the first slash is ignored when the patch is applied, too.
+            let path = path.find('/').map_or("", |start| &path[start..]);
+            below(path, pointer) || below(pointer, path)
+        };
+        self.operations.iter().any(|operation| {
+            let moves = matches!(operation.kind, Kind::Move | Kind::Copy);
+            concerns(&operation.path) || moves && concerns(&operation.from)
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -1,24 +1,34 @@
 //! What the built-in kinds have in common: typed decoding, the core's rule for finalizers, merge keys.
 
+use crate::managed::KindSchema;
 use crate::openapi;
 use crate::strategy::merge;
 use crate::typed::Typed;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::managed::Type;
 use kcp_apimachinery::meta;
 use kcp_apimachinery::patch::StrategicSchema;
 use serde_json::{Map, Value};
+use std::sync::OnceLock;
 
 /// The part of a strategy that follows from the kind's definition.
 pub struct Base {
     typed: Typed,
     strategic: StrategicSchema,
+    definition: String,
+    ownership: OnceLock<KindSchema>,
 }
 
 impl Base {
     /// For the kind that an OpenAPI definition describes.
     pub fn new(definition: &str) -> Self {
         let kind = definition.rsplit('.').next().unwrap_or(definition);
-        Self { typed: Typed::new(definition, openapi::built_in::definition), strategic: merge::schema(kind) }
+        Self {
+            typed: Typed::new(definition, openapi::built_in::definition),
+            strategic: merge::schema(kind),
+            definition: definition.to_owned(),
+            ownership: OnceLock::new(),
+        }
     }
 
     /// See [`super::Strategy::decode`].
@@ -27,6 +37,11 @@ impl Base {
     /// The decoder's text.
     pub fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
         self.typed.decode(object)
+    }
+
+    /// What field management has to know of the kind.
+    pub fn ownership(&self) -> Type<'_> {
+        self.ownership.get_or_init(|| KindSchema::compile(&self.definition)).root()
     }
 
     /// Merge keys of strategic merge patches.

@@ -99,6 +99,10 @@ impl Strategy for ConfigMaps {
         true
     }
 
+    fn base(&self) -> Option<&Base> {
+        Some(&self.base)
+    }
+
     fn strategic(&self) -> Option<&StrategicSchema> {
         Some(self.base.strategic())
     }

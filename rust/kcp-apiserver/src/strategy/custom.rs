@@ -1,11 +1,13 @@
 //! Custom resources: what their definition's schema says, and the rules that hold for all of them.
 
 use crate::exchange::Exchange;
+use crate::managed;
 use crate::native::{self, Native};
 use crate::server::ApiServer;
 use crate::strategy::{Admission, Part, Strategy};
 use kcp_apimachinery::GroupResource;
 use kcp_apimachinery::field::ErrorList;
+use kcp_apimachinery::managed::{FieldSet, Type};
 use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::status::Status;
 use kcp_schema::crd::{Definition, Version};
@@ -128,6 +130,21 @@ impl Strategy for Custom {
             schema.prune_only(object);
             schema.default(object);
         }
+    }
+
+    fn ownership(&self) -> Option<Type<'_>> {
+        Some(self.version().schema.ownership())
+    }
+
+    fn reset(&self, part: Part) -> Option<&'static FieldSet<'static>> {
+        if !self.version().status {
+            return None;
+        }
+        Some(if part == Part::Status { &managed::METADATA_AND_SPEC } else { &managed::STATUS })
+    }
+
+    fn empty(&self) -> Value {
+        Value::Object(Map::new())
     }
 
     fn fingerprint(&self) -> u64 {

@@ -1,13 +1,15 @@
 //! CustomResourceDefinitions: names and `Established` are decided in the commit that writes them.
 
-use super::base::{self, text};
+use super::base::{self, Base, text};
 use super::merge;
 use super::{Admission, Departure, Part, Removal, Strategy, cells};
 use crate::codec::{self, Header};
 use crate::exchange::Exchange;
+use crate::managed;
 use crate::registry::Served;
 use crate::server::ApiServer;
 use kcp_apimachinery::field::ErrorList;
+use kcp_apimachinery::managed::FieldSet;
 use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::text::quote;
 use kcp_apimachinery::{Status, meta, time};
@@ -27,12 +29,13 @@ const HEADER: Header<'static> = Header { api_version: "apiextensions.k8s.io/v1",
 
 /// The strategy of CustomResourceDefinitions; what the kind looks like is known where schemas are.
 pub(super) struct Definitions {
+    base: Base,
     strategic: StrategicSchema,
 }
 
 impl Definitions {
-    pub(super) fn new() -> Self {
-        Self { strategic: merge::schema("CustomResourceDefinition") }
+    pub(super) fn new(definition: &str) -> Self {
+        Self { base: Base::new(definition), strategic: merge::schema("CustomResourceDefinition") }
     }
 }
 
@@ -224,6 +227,22 @@ impl Strategy for Definitions {
 
     fn counts_generation(&self) -> bool {
         true
+    }
+
+    fn base(&self) -> Option<&Base> {
+        Some(&self.base)
+    }
+
+    fn reset(&self, part: Part) -> Option<&'static FieldSet<'static>> {
+        Some(if part == Part::Status { &managed::SPEC } else { &managed::STATUS })
+    }
+
+    fn empty(&self) -> Value {
+        json!({
+            "metadata": {},
+            "spec": {"group": "", "names": {"kind": "", "plural": ""}, "scope": "", "versions": null},
+            "status": {"acceptedNames": {"kind": "", "plural": ""}, "conditions": null, "storedVersions": null},
+        })
     }
 
     fn strategic(&self) -> Option<&StrategicSchema> {

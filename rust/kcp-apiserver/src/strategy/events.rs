@@ -295,6 +295,10 @@ impl Strategy for Events {
         true
     }
 
+    fn base(&self) -> Option<&Base> {
+        Some(&self.base)
+    }
+
     fn strategic(&self) -> Option<&StrategicSchema> {
         Some(self.base.strategic())
     }

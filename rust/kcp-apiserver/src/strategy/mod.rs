@@ -19,6 +19,7 @@ mod serviceaccounts;
 use crate::exchange::Exchange;
 use crate::server::ApiServer;
 use kcp_apimachinery::field::ErrorList;
+use kcp_apimachinery::managed::{FieldSet, Type};
 use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::status::Status;
 use kcp_storage::{BoxFuture, Guard, Key, Op, Value as Stored};
@@ -199,6 +200,30 @@ pub trait Strategy: Send + Sync + 'static {
         None
     }
 
+    /// The part that follows from the kind's definition, for built-in kinds that are stored.
+    fn base(&self) -> Option<&base::Base> {
+        None
+    }
+
+    /// What field management has to know of the kind; `None` for kinds that are not stored.
+    fn ownership(&self) -> Option<Type<'_>> {
+        self.base().map(base::Base::ownership)
+    }
+
+    /// Fields that a write to `part` cannot change, so that nobody comes to own them by one.
+    fn reset(&self, part: Part) -> Option<&'static FieldSet<'static>> {
+        let _ = part;
+        None
+    }
+
+    /// An object of the kind with nothing in it but what is always printed.
+    fn empty(&self) -> Value {
+        let mut object = Value::Object(serde_json::Map::new());
+        // What has no fields has none of a wrong type.
+        let _ = self.decode(&mut object);
+        object
+    }
+
     /// Turns a stored object into this version's form, where the two differ.
     #[allow(clippy::wrong_self_convention, reason = "the strategy says how; the object is what turns")]
     fn from_stored(&self, object: &mut Value) {
@@ -254,7 +279,7 @@ pub trait Strategy: Send + Sync + 'static {
 pub fn built_in(name: &str, definition: &str) -> Result<Arc<dyn Strategy>, String> {
     Ok(match name {
         "configmaps" => Arc::new(configmaps::ConfigMaps::new(definition)),
-        "customresourcedefinitions" => Arc::new(definitions::Definitions::new()),
+        "customresourcedefinitions" => Arc::new(definitions::Definitions::new(definition)),
         "events" => Arc::new(events::Events::new(definition, events::Api::Core)),
         "events.events.k8s.io" => Arc::new(events::Events::new(definition, events::Api::Events)),
         "leases" => Arc::new(leases::Leases::new(definition)),

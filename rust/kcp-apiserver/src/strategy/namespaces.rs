@@ -4,9 +4,11 @@ use super::base::{self, Base, text};
 use super::{Admission, Part, Removal, Strategy, WORK_TERM, cells};
 use crate::birth;
 use crate::exchange::Exchange;
+use crate::managed;
 use crate::server::ApiServer;
 use crate::verbs::Target;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::managed::FieldSet;
 use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::{GroupResource, Status, meta, names};
 use kcp_storage::{BoxFuture, Expect, Guard, Item, Key};
@@ -216,6 +218,14 @@ impl Strategy for Namespaces {
 
     fn updates_unconditionally(&self) -> bool {
         true
+    }
+
+    fn base(&self) -> Option<&Base> {
+        Some(&self.base)
+    }
+
+    fn reset(&self, part: Part) -> Option<&'static FieldSet<'static>> {
+        Some(if part == Part::Status { &managed::SPEC } else { &managed::STATUS })
     }
 
     fn strategic(&self) -> Option<&StrategicSchema> {

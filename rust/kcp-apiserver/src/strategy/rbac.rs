@@ -243,6 +243,10 @@ impl Strategy for Rbac {
         true
     }
 
+    fn base(&self) -> Option<&Base> {
+        Some(&self.base)
+    }
+
     fn strategic(&self) -> Option<&StrategicSchema> {
         Some(self.base.strategic())
     }

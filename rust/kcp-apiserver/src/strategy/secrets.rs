@@ -181,6 +181,10 @@ impl Strategy for Secrets {
         true
     }
 
+    fn base(&self) -> Option<&Base> {
+        Some(&self.base)
+    }
+
     fn strategic(&self) -> Option<&StrategicSchema> {
         Some(self.base.strategic())
     }

@@ -58,6 +58,10 @@ impl Strategy for ServiceAccounts {
         true
     }
 
+    fn base(&self) -> Option<&Base> {
+        Some(&self.base)
+    }
+
     fn strategic(&self) -> Option<&StrategicSchema> {
         Some(self.base.strategic())
     }

@@ -4,6 +4,7 @@ use crate::chain::{Next, StepResult};
 use crate::codec;
 use crate::exchange::Exchange;
 use crate::garbage;
+use crate::managed::{self, Author};
 use crate::negotiate;
 use crate::server::ApiServer;
 use crate::strategy::{Part, namespaces};
@@ -11,7 +12,7 @@ use crate::subresources;
 use crate::typed;
 use crate::verbs::options::WriteOptions;
 use crate::verbs::target::Target;
-use crate::verbs::write::{self, ATTEMPTS, Written};
+use crate::verbs::write::{self, ATTEMPTS, Owners, Written};
 use crate::verbs::{header, input, output, storage_error};
 use http::StatusCode;
 use kcp_apimachinery::field::Path;
@@ -53,7 +54,8 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         let value = answer.await?;
         return Ok(Next::Answer(output::value(server, exchange, &negotiated, served, value, StatusCode::CREATED)?));
     }
-    let written = store(server, exchange, target, given.object, options.dry_run).await?;
+    let author = Author::of(server, exchange, &options.manager, Part::Main);
+    let written = store(server, exchange, target, given.object, Owners::Author(&author), options.dry_run).await?;
     respond(server, exchange, &negotiated, target, written, StatusCode::CREATED)
 }
 
@@ -89,6 +91,7 @@ pub async fn store(
     exchange: &mut Exchange,
     target: &Target,
     mut object: Value,
+    owners: Owners<'_>,
     dry_run: bool,
 ) -> Result<Written, Status> {
     let served = &target.served;
@@ -106,9 +109,14 @@ pub async fn store(
         "" => None,
         namespace => Some(namespaces::check(server, target, namespace, object_name(&object)).await?),
     };
+    let given = managed::take(&mut object);
     stamp(server, &mut object, strategy.counts_generation());
     exchange.warnings.extend(meta::dedup_owner_references(&mut object));
     strategy.default(&mut object);
+    let entries = match owners {
+        Owners::Author(author) => managed::created(target, author, &object, given.as_ref()),
+        Owners::Applied(entries) => entries,
+    };
     strategy.prepare_create(&mut object);
     let base = object["metadata"]["generateName"].as_str().unwrap_or_default().to_owned();
     let generates = object_name(&object).is_empty() && !base.is_empty();
@@ -119,6 +127,9 @@ pub async fn store(
         let name = object_name(&object).to_owned();
         let check = |name: &str, prefix: bool| names::masked(name, prefix, |name| strategy.name_problems(name));
         let mut errors = meta::validate_object_meta(&object, served.namespaced, check, &Path::root("metadata"));
+        if given.is_some() {
+            errors.extend(managed::problems(&entries));
+        }
         errors.extend(strategy.validate_create(&object));
         if !errors.is_empty() {
             return Err(Status::invalid(&target.kind(), &name, &errors));
@@ -135,9 +146,10 @@ pub async fn store(
                 return Err(Status::already_exists(&target.resource(), &name));
             }
             write::restore_cluster(&mut object, target);
+            managed::put(&mut object, &entries);
             return Ok(Written::Dry(object));
         }
-        let value = write::stored(server, &target.cluster, strategy, &object);
+        let value = write::stored(server, &target.cluster, strategy, &object, &entries);
         let references = garbage::references(server, &target.view, &target.cluster, &object, None).await?;
         let mut ops = vec![Op { key: key.clone(), expect: Expect::Absent, change: Change::Put(value.clone()) }];
         ops.extend(admission.also);
@@ -207,7 +219,7 @@ pub fn place(object: &mut Value, target: &Target) -> Result<(), Status> {
 fn stamp(server: &ApiServer, object: &mut Value, generation: bool) {
     let now = kcp_apimachinery::time::format_rfc3339(server.clock.now().as_second());
     let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"] {
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
         meta.remove(field);
     }
     meta.insert("uid".into(), Value::String(uuid::Uuid::new_v4().to_string()));

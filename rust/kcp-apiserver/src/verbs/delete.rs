@@ -95,7 +95,8 @@ pub async fn remove(server: &ApiServer, target: &Target, key: &Key, options: &De
         let mut value = None;
         let Leaving { change, guards, also } = if held {
             codec::strip(&mut next);
-            let stored = value.insert(write::stored(server, &target.cluster, strategy, &next)).clone();
+            let entries = codec::managed(&item.value);
+            let stored = value.insert(write::stored(server, &target.cluster, strategy, &next, entries)).clone();
             Leaving { change: Change::Put(stored), guards: Vec::new(), also: Vec::new() }
         } else {
             garbage::leave(server, strategy, key, meta::uid(&object)).await?

@@ -1,5 +1,6 @@
 //! The verbs, one file each. What every write shares is in `write`, what every answer shares in `output`.
 
+mod apply;
 mod continue_token;
 mod create;
 mod delete;

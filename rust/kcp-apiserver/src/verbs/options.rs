@@ -26,14 +26,46 @@ pub struct WriteOptions {
     pub dry_run: bool,
     /// What happens to unknown fields.
     pub field_validation: FieldValidation,
+    /// Who makes the change; empty when the request does not say.
+    pub manager: String,
+    /// Applies: take over what others own.
+    pub force: bool,
+}
+
+/// What kind of write options are for, beyond its verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Write,
+    Patch,
+    Apply,
 }
 
 impl WriteOptions {
-    /// Reads the options of `verb` (`Create`, `Update`, `Patch`) from a query.
+    /// Reads the options of `verb` (`Create`, `Update`) from a query.
     pub fn parse(query: &str, verb: &str) -> Result<Self, Status> {
+        Self::read(query, verb, Kind::Write)
+    }
+
+    /// Reads the options of a patch, or of an apply.
+    pub fn parse_patch(query: &str, applies: bool) -> Result<Self, Status> {
+        Self::read(query, "Patch", if applies { Kind::Apply } else { Kind::Patch })
+    }
+
+    fn read(query: &str, verb: &str, kind: Kind) -> Result<Self, Status> {
         let mut errors = ErrorList::default();
         let dry_run = dry_run(&values(query, "dryRun").collect::<Vec<_>>(), &mut errors);
         let manager = value(query, "fieldManager").unwrap_or_default();
+        let force = value(query, "force");
+        match kind {
+            Kind::Apply if manager.is_empty() => {
+                errors.push(Error::required(&Path::root("fieldManager"), "is required for apply patch"));
+            }
+            Kind::Patch if force.is_some() => {
+                let text = "may not be specified for non-apply patch";
+                errors.push(Error::forbidden(&Path::root("force"), text));
+            }
+            _ => {}
+        }
         errors.extend(meta::validate_field_manager(&manager, &Path::root("fieldManager")));
         let mode = value(query, "fieldValidation").unwrap_or_default();
         let field_validation = match mode.as_str() {
@@ -47,7 +79,7 @@ impl WriteOptions {
             }
         };
         refuse(&format!("{verb}Options"), errors)?;
-        Ok(Self { dry_run, field_validation })
+        Ok(Self { dry_run, field_validation, manager, force: force.is_some() && truthy(query, "force") })
     }
 }
 

@@ -66,6 +66,15 @@ pub fn object(served: &Served, item: &Item) -> Result<Value, Status> {
     Ok(object)
 }
 
+/// The same without its entries of managed fields, which are [`codec::managed`]'s.
+pub fn lean(served: &Served, item: &Item) -> Result<Value, Status> {
+    let mut object = codec::decode_lean(item, served.header()).map_err(Status::internal)?;
+    if needs_work(served, item) {
+        served.strategy.from_stored(&mut object);
+    }
+    Ok(object)
+}
+
 /// Whether a stored object cannot be sent as it is stored.
 fn needs_work(served: &Served, item: &Item) -> bool {
     served.strategy.converts() || codec::fingerprint(&item.value) != served.strategy.fingerprint()

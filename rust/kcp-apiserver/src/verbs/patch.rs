@@ -2,13 +2,14 @@
 
 use crate::chain::StepResult;
 use crate::exchange::Exchange;
+use crate::managed::{self, Author};
 use crate::negotiate::{self, PatchType};
 use crate::server::ApiServer;
 use crate::verbs::options::WriteOptions;
 use crate::verbs::target::Target;
 use crate::verbs::update::{self, part};
-use crate::verbs::write::{self, ATTEMPTS, Lost, Replacement};
-use crate::verbs::{create, get, header, input, output};
+use crate::verbs::write::{self, ATTEMPTS, Lost, Owners, Replacement};
+use crate::verbs::{apply, create, get, header, input, output};
 use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::patch::{JsonPatch, MergePatch, StrategicPatch};
@@ -27,21 +28,28 @@ pub enum Patch {
 }
 
 impl Patch {
-    /// Reads a patch of the request's media type.
+    /// The request's kind of patch.
     ///
     /// # Errors
-    /// 415 for types the resource does not take, 400 for bodies that are no patch.
-    pub async fn read(exchange: &mut Exchange, target: &Target) -> Result<Self, Status> {
+    /// 415 for types the resource does not take.
+    pub fn kind(exchange: &Exchange, target: &Target) -> Result<PatchType, Status> {
         let offered: &[PatchType] = match target.served.strategy.strategic() {
-            Some(_) => &[PatchType::Json, PatchType::Merge, PatchType::Strategic],
-            None => &[PatchType::Json, PatchType::Merge],
+            Some(_) => &[PatchType::Json, PatchType::Merge, PatchType::Strategic, PatchType::Apply],
+            None => &[PatchType::Json, PatchType::Merge, PatchType::Apply],
         };
-        let kind = negotiate::patch_type(exchange.headers(), offered)?;
+        negotiate::patch_type(exchange.headers(), offered)
+    }
+
+    /// Reads a patch of that kind, which is not an apply.
+    ///
+    /// # Errors
+    /// 400 for bodies that are no patch.
+    pub async fn read(exchange: &mut Exchange, kind: PatchType) -> Result<Self, Status> {
         let body = input::read(exchange).await?;
         match kind {
             PatchType::Json => JsonPatch::parse(&body).map(Self::Json),
             PatchType::Merge => MergePatch::parse(&body).map(Self::Merge),
-            _ => StrategicPatch::parse(&body).map(Self::Strategic),
+            PatchType::Strategic | PatchType::Apply => StrategicPatch::parse(&body).map(Self::Strategic),
         }
     }
 
@@ -68,6 +76,20 @@ impl Patch {
         }
     }
 
+    /// Whether it matters to the patch what the document's entries of managed fields are.
+    fn concerns_entries(&self) -> bool {
+        let given = |patch: &Map<String, Value>| match patch.get("metadata") {
+            Some(Value::Object(meta)) => meta.contains_key("managedFields") || meta.contains_key("$patch"),
+            Some(_) => true,
+            None => patch.contains_key("$patch"),
+        };
+        match self {
+            Self::Json(patch) => patch.concerns("/metadata/managedFields"),
+            Self::Merge(patch) => given(patch.fields()),
+            Self::Strategic(patch) => given(patch.fields()),
+        }
+    }
+
     /// Whether the patch itself names a resourceVersion: then a lost race is a conflict at once.
     fn is_conditional(&self) -> bool {
         let given = |patch: &Map<String, Value>| {
@@ -85,20 +107,21 @@ impl Patch {
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
     let negotiated = output::negotiate(exchange, target)?;
-    let options = WriteOptions::parse(exchange.query(), "Patch")?;
-    if crate::request_info::truthy(exchange.query(), "force") {
-        let mut errors = ErrorList::default();
-        errors.push(Error::forbidden(&Path::root("force"), "may not be specified for non-apply patch"));
-        let kind = kcp_apimachinery::GroupKind::new("meta.k8s.io", "PatchOptions");
-        return Err(Status::invalid(&kind, "", &errors));
-    }
+    let kind = Patch::kind(exchange, target)?;
+    let options = WriteOptions::parse_patch(exchange.query(), kind == PatchType::Apply)?;
     let part = part(exchange)?;
-    let patch = Patch::read(exchange, target).await?;
+    if kind == PatchType::Apply {
+        return apply::serve(server, exchange, target, &negotiated, &options, part).await;
+    }
+    let patch = Patch::read(exchange, kind).await?;
+    let author = Author::of(server, exchange, &options.manager, part);
     let served = &target.served;
     for attempt in 0..ATTEMPTS {
         let item = get::read(server, target).await?;
-        let old = output::object(served, &item)?;
+        let mut old =
+            if patch.concerns_entries() { output::object(served, &item)? } else { output::lean(served, &item)? };
         let mut new = patch.apply(&old, target)?;
+        managed::take(&mut old);
         let patched = new.clone();
         header::check(&mut new, served, b"").map_err(|status| undecodable(&patched, &status.message))?;
         let unknown = served.strategy.decode(&mut new).map_err(|error| undecodable(&patched, &error))?;
@@ -113,7 +136,8 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         }
         update::named(&mut new, target)?;
         update::check_revision(target, &new, &item)?;
-        let replacement = Replacement { item: &item, old: &old, new, part, dry_run: options.dry_run };
+        let replacement =
+            Replacement { item: &item, old, new, part, dry_run: options.dry_run, owners: Owners::Author(&author) };
         match write::replace(server, exchange, target, replacement).await {
             Ok(written) => return create::respond(server, exchange, &negotiated, target, written, StatusCode::OK),
             Err(Lost::Refused(status)) => return Err(status),

@@ -2,7 +2,8 @@
 
 use crate::chain::{Next, StepResult};
 use crate::exchange::Exchange;
-use crate::negotiate::{MetaVersion, Negotiated, Shape};
+use crate::managed::Author;
+use crate::negotiate::{MetaVersion, Negotiated, PatchType, Shape};
 use crate::registry::{Column, Scale};
 use crate::server::ApiServer;
 use crate::strategy::Part;
@@ -10,7 +11,7 @@ use crate::verbs::options::WriteOptions;
 use crate::verbs::output::IncludeObject;
 use crate::verbs::patch::Patch;
 use crate::verbs::target::Target;
-use crate::verbs::write::{self, ATTEMPTS, Lost, Replacement, Written};
+use crate::verbs::write::{self, ATTEMPTS, Lost, Owners, Replacement, Written};
 use crate::verbs::{get, input, output};
 use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
@@ -34,13 +35,19 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             let media = input::media_type(exchange);
             let body = input::read(exchange).await?;
             let given = input::decode(&media, &body, &target.served)?.object;
-            write(server, exchange, target, scale, &negotiated, options.dry_run, |_| Ok(given.clone())).await
+            write(server, exchange, target, scale, &negotiated, &options, |_| Ok(given.clone())).await
         }
         "patch" => {
-            let options = WriteOptions::parse(exchange.query(), "Patch")?;
-            let patch = Patch::read(exchange, target).await?;
+            let kind = Patch::kind(exchange, target)?;
+            if kind == PatchType::Apply {
+                return Err(Status::unsupported_media_type(
+                    &[PatchType::Json, PatchType::Merge].map(PatchType::content_type),
+                ));
+            }
+            let options = WriteOptions::parse_patch(exchange.query(), false)?;
+            let patch = Patch::read(exchange, kind).await?;
             let change = |current: &Value| patch.apply(current, target);
-            write(server, exchange, target, scale, &negotiated, options.dry_run, change).await
+            write(server, exchange, target, scale, &negotiated, &options, change).await
         }
         _ => Err(Status::method_not_allowed()),
     }
@@ -52,12 +59,13 @@ async fn write(
     target: &Target,
     scale: &Scale,
     negotiated: &Negotiated,
-    dry_run: bool,
+    options: &WriteOptions,
     change: impl Fn(&Value) -> Result<Value, Status>,
 ) -> StepResult {
+    let author = Author::of(server, exchange, &options.manager, Part::Main).of_scale();
     for _ in 0..ATTEMPTS {
         let item = get::read(server, target).await?;
-        let old = output::object(&target.served, &item)?;
+        let old = output::lean(&target.served, &item)?;
         let current = view_or_zero(scale, &old);
         let wanted = change(&current)?;
         let replicas = replicas(scale, target, &wanted)?;
@@ -68,7 +76,14 @@ async fn write(
         }
         let mut new = old.clone();
         set(&mut new, &scale.spec_replicas, replicas.into());
-        let replacement = Replacement { item: &item, old: &old, new, part: Part::Main, dry_run };
+        let replacement = Replacement {
+            item: &item,
+            old,
+            new,
+            part: Part::Main,
+            dry_run: options.dry_run,
+            owners: Owners::Author(&author),
+        };
         match write::replace(server, exchange, target, replacement).await {
             Ok(Written::Stored(item) | Written::Unchanged(item)) => {
                 let object = output::object(&target.served, &item)?;

@@ -3,12 +3,13 @@
 use crate::authz;
 use crate::chain::StepResult;
 use crate::exchange::Exchange;
+use crate::managed::Author;
 use crate::server::ApiServer;
 use crate::strategy::Part;
 use crate::typed;
 use crate::verbs::options::WriteOptions;
 use crate::verbs::target::Target;
-use crate::verbs::write::{self, ATTEMPTS, Lost, Replacement};
+use crate::verbs::write::{self, ATTEMPTS, Lost, Owners, Replacement};
 use crate::verbs::{create, header, input, output, storage_error};
 use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
@@ -34,6 +35,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     }
     input::settle(exchange, served, options.field_validation, complaints)?;
     named(&mut given.object, target)?;
+    let author = Author::of(server, exchange, &options.manager, part);
     for _ in 0..ATTEMPTS {
         let found = server.store.get(&target.key(&target.name)).await.map_err(|error| storage_error(&error))?;
         let Some(item) = found else {
@@ -41,13 +43,17 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
                 return Err(Status::not_found(&target.resource(), &target.name));
             }
             authz::require(server, exchange, "create").await?;
-            let written = create::store(server, exchange, target, given.object, options.dry_run).await?;
+            let written = {
+                let owners = Owners::Author(&author);
+                create::store(server, exchange, target, given.object, owners, options.dry_run).await?
+            };
             return create::respond(server, exchange, &negotiated, target, written, StatusCode::CREATED);
         };
-        let old = output::object(served, &item)?;
+        let old = output::lean(served, &item)?;
         let conditional = check_preconditions(target, &given.object, &old, &item)?;
         let new = given.object.clone();
-        let replacement = Replacement { item: &item, old: &old, new, part, dry_run: options.dry_run };
+        let replacement =
+            Replacement { item: &item, old, new, part, dry_run: options.dry_run, owners: Owners::Author(&author) };
         match write::replace(server, exchange, target, replacement).await {
             Ok(written) => return create::respond(server, exchange, &negotiated, target, written, StatusCode::OK),
             Err(Lost::Refused(status)) => return Err(status),

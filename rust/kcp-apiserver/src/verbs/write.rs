@@ -4,12 +4,14 @@ use crate::codec;
 use crate::exchange::Exchange;
 use crate::expiry;
 use crate::garbage::{self, Leaving};
+use crate::managed::{self, Author};
 use crate::server::ApiServer;
 use crate::strategy::{Part, Strategy, WORK_TERM};
 use crate::verbs::output;
 use crate::verbs::target::Target;
 use bytes::Bytes;
 use kcp_apimachinery::field::Path;
+use kcp_apimachinery::managed::same_but_times;
 use kcp_apimachinery::meta;
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::strict;
@@ -56,8 +58,8 @@ pub fn check_depth(object: &Value) -> Result<(), Status> {
     Err(Status::bad_request(format!("the object is nested deeper than {} levels", strict::MAX_DEPTH)))
 }
 
-/// The stored form of an object of `cluster` whose slots were stripped.
-pub fn stored(server: &ApiServer, cluster: &str, strategy: &dyn Strategy, object: &Value) -> Stored {
+/// The stored form of an object of `cluster` whose slots were stripped, and of its entries of managed fields.
+pub fn stored(server: &ApiServer, cluster: &str, strategy: &dyn Strategy, object: &Value, entries: &[u8]) -> Stored {
     let mut terms: Vec<Bytes> =
         strategy.work(object).into_iter().map(|work| Bytes::from(format!("{WORK_TERM}{work}"))).collect();
     if strategy.expires() {
@@ -70,25 +72,35 @@ pub fn stored(server: &ApiServer, cluster: &str, strategy: &dyn Strategy, object
     let data = if strategy.converts() {
         let mut converted = object.clone();
         strategy.to_stored(&mut converted);
-        codec::encode(&converted, strategy.fingerprint())
+        codec::encode_lean(&converted, entries, strategy.fingerprint())
     } else {
-        codec::encode(object, strategy.fingerprint())
+        codec::encode_lean(object, entries, strategy.fingerprint())
     };
     if terms.is_empty() { Stored::new(data) } else { Stored::indexed(data, terms) }
+}
+
+/// Where the entries of managed fields come from.
+pub enum Owners<'a> {
+    /// What changed becomes the author's.
+    Author(&'a Author),
+    /// An apply decided it: the entries as JSON text.
+    Applied(Vec<u8>),
 }
 
 /// A change of a stored object, as a client wants it.
 pub struct Replacement<'a> {
     /// What stands there.
     pub item: &'a Item,
-    /// The same as a value, slots filled in.
-    pub old: &'a Value,
+    /// The same as a value, without its entries of managed fields.
+    pub old: Value,
     /// What is to stand there: decoded, and held against the URL and against what stands there.
     pub new: Value,
     /// Which part of the object the request may touch.
     pub part: Part,
     /// Do everything but store.
     pub dry_run: bool,
+    /// Who owns what afterwards.
+    pub owners: Owners<'a>,
 }
 
 /// Runs one attempt of an update: carries over, defaults, checks and commits.
@@ -98,20 +110,28 @@ pub async fn replace(
     target: &Target,
     replacement: Replacement<'_>,
 ) -> Result<Written, Lost> {
-    let Replacement { item: old, old: old_object, mut new, part, dry_run } = replacement;
+    let Replacement { item: old, old: mut old_object, mut new, part, dry_run, owners } = replacement;
     let served = &target.served;
     let strategy = served.strategy.as_ref();
-    carry_over(&mut new, old_object);
+    let given = managed::take(&mut new);
+    carry_over(&mut new, &old_object);
     exchange.warnings.extend(meta::dedup_owner_references(&mut new));
     strategy.default(&mut new);
-    let mut old_object = old_object.clone();
     codec::strip(&mut old_object);
-    let old_object = &old_object;
-    strategy.prepare_update(&mut new, old_object, part);
     codec::strip(&mut new);
+    let old_object = &old_object;
+    let live = codec::managed(&old.value);
+    let mut entries = match owners {
+        Owners::Author(author) => managed::updated(target, author, part, (old_object, live), (&new, given.as_ref())),
+        Owners::Applied(entries) => entries,
+    };
+    strategy.prepare_update(&mut new, old_object, part);
     // Whether the change names the stored revision was decided before; here it does, for the rules and for a dry run.
     meta::set_resource_version(&mut new, &old.revision.to_string());
     let mut errors = meta::validate_object_meta_update(&new, old_object, &Path::root("metadata"));
+    if given.is_some() {
+        errors.extend(managed::problems(&entries));
+    }
     errors.extend(strategy.validate_update(&new, old_object, part));
     if !errors.is_empty() {
         return Err(Status::invalid(&target.kind(), old.key.name(), &errors).into());
@@ -122,11 +142,20 @@ pub async fn replace(
     if dry_run {
         // What a dry run answers keeps the revision of what stands there.
         restore_cluster(&mut new, target);
+        managed::put(&mut new, &entries);
         return Ok(Written::Dry(new));
     }
     codec::strip(&mut new);
-    let value = stored(server, &target.cluster, strategy, &new);
-    let same = codec::same_object(&value.data, &old.value.data) && expiry::same_terms(&value, &old.value);
+    let mut value = stored(server, &target.cluster, strategy, &new, &entries);
+    let mut same = codec::same_but_managed(&value.data, &old.value.data) && expiry::same_terms(&value, &old.value);
+    if same && entries != live {
+        // Where nothing else changed, a new time alone is no change.
+        same = same_but_times(&entries, live);
+        if same {
+            entries = live.to_vec();
+            value = stored(server, &target.cluster, strategy, &new, &entries);
+        }
+    }
     let released = is_released(strategy, &new);
     if same && !released && admission.also.is_empty() {
         return Ok(Written::Unchanged(old.clone()));
@@ -186,5 +215,4 @@ fn carry_over(new: &mut Value, old: &Value) {
         };
     }
     meta.remove("selfLink");
-    meta.remove("managedFields");
 }

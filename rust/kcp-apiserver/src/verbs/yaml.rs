@@ -14,25 +14,29 @@ const REPLAYED: usize = 50_000;
 /// # Errors
 /// 400 for text that is not YAML, or that expands beyond the parser's budget.
 pub fn decode(body: &[u8], kind: &str) -> Result<(Value, Vec<String>), Status> {
-    let refuse = |text: &str| {
+    read(body).map_err(|text| {
         let summary = strict::summarize(body);
         Status::bad_request(format!(
             "the object provided is unrecognized (must be of type {kind}): yaml: {text} ({summary})"
         ))
-    };
-    let text = std::str::from_utf8(body).map_err(|_| refuse("invalid leading UTF-8 octet"))?;
+    })
+}
+
+/// The same, with what is wrong as a text.
+pub fn read(body: &[u8]) -> Result<(Value, Vec<String>), String> {
+    let text = std::str::from_utf8(body).map_err(|_| "invalid leading UTF-8 octet".to_owned())?;
     let shallow = |value: Value| {
         // The same bound as JSON has, within which everything may recurse.
-        if strict::is_shallow(&value) { Ok(value) } else { Err(refuse("exceeded max depth")) }
+        if strict::is_shallow(&value) { Ok(value) } else { Err("exceeded max depth".to_owned()) }
     };
     match serde_saphyr::from_str_with_options::<Value>(text, options(DuplicateKeyPolicy::Error)) {
         Ok(value) => Ok((shallow(value)?, Vec::new())),
         Err(complaint) if is_duplicate(&complaint) => {
             let value = serde_saphyr::from_str_with_options::<Value>(text, options(DuplicateKeyPolicy::LastWins))
-                .map_err(|error| refuse(first_line(&error.to_string())))?;
+                .map_err(|error| first_line(&error.to_string()).to_owned())?;
             Ok((shallow(value)?, vec![repeated(&complaint.to_string())]))
         }
-        Err(error) => Err(refuse(first_line(&error.to_string()))),
+        Err(error) => Err(first_line(&error.to_string()).to_owned()),
     }
 }
 

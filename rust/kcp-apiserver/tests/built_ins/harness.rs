@@ -42,6 +42,9 @@ pub async fn ask(server: &ApiServer, method: &str, path: &str, headers: &Map<Str
         other => serde_json::to_vec(other).unwrap(),
     };
     let mut request = http::Request::builder().method(method).uri(format!("/clusters/{CLUSTER}{path}"));
+    if !headers.contains_key("User-Agent") {
+        request = request.header("User-Agent", "recorder/1.0");
+    }
     for (name, value) in headers {
         request = request.header(name, value.as_str().unwrap());
     }
@@ -97,7 +100,6 @@ pub fn normalize(value: &mut Value) {
     ];
     match value {
         Value::Object(fields) => {
-            fields.remove("managedFields");
             if let Some(Value::Object(annotations)) = fields.get_mut("annotations") {
                 annotations.remove("kcp.io/cluster");
                 if annotations.is_empty() {

@@ -1,0 +1,183 @@
+//! Field management of requests: whose write it is, the schemas of built-in kinds, and what becomes of
+//! `metadata.managedFields` on the way from a request to the store.
+//!
+//! The rules are `kcp_apimachinery::managed`'s. On the way an object goes without its entries: they are taken from it
+//! when it is read and stored as text of their own, so that a write that is about something else neither decodes nor
+//! encodes what it does not change.
+
+mod schema;
+mod versions;
+
+pub use schema::KindSchema;
+pub use versions::ServedVersions;
+
+use crate::exchange::Exchange;
+use crate::server::ApiServer;
+use crate::strategy::Part;
+use crate::verbs::Target;
+use kcp_apimachinery::field::{ErrorList, Path};
+use kcp_apimachinery::managed::{self, Applied, Apply, Entries, FieldSet, Refusal, Request};
+use kcp_apimachinery::{Status, meta, text, time};
+use serde_json::Value;
+use std::sync::LazyLock;
+
+/// Longest name of a manager, bytes.
+const MANAGER_MAX: usize = 128;
+
+/// `status` alone.
+pub static STATUS: LazyLock<FieldSet<'static>> = LazyLock::new(|| FieldSet::of(&[&["status"]]));
+/// `spec` alone.
+pub static SPEC: LazyLock<FieldSet<'static>> = LazyLock::new(|| FieldSet::of(&[&["spec"]]));
+/// What writes to the status of a custom resource do not touch.
+pub static METADATA_AND_SPEC: LazyLock<FieldSet<'static>> = LazyLock::new(|| FieldSet::of(&[&["metadata"], &["spec"]]));
+
+/// Who makes a write, and when.
+#[derive(Clone, Debug)]
+pub struct Author {
+    manager: String,
+    subresource: &'static str,
+    now: String,
+}
+
+impl Author {
+    /// The author of a request: the manager it names, or the beginning of its user agent.
+    pub fn of(server: &ApiServer, exchange: &Exchange, manager: &str, part: Part) -> Self {
+        let agent = exchange.headers().get(http::header::USER_AGENT).map(|value| value.as_bytes());
+        let manager = if manager.is_empty() {
+            from_user_agent(&String::from_utf8_lossy(agent.unwrap_or_default()))
+        } else {
+            manager.to_owned()
+        };
+        let subresource = match part {
+            Part::Main => "",
+            Part::Status => "status",
+            Part::Finalize => "finalize",
+        };
+        Self { manager, subresource, now: time::format_rfc3339(server.clock.now().as_second()) }
+    }
+
+    /// The same author, writing through `/scale`, which leaves no time.
+    #[must_use]
+    pub fn of_scale(mut self) -> Self {
+        self.subresource = "scale";
+        self.now.clear();
+        self
+    }
+
+    fn request<'a>(&'a self, api_version: &'a str) -> Request<'a> {
+        Request { manager: &self.manager, api_version, subresource: self.subresource, now: &self.now }
+    }
+}
+
+/// What stands before the first slash, without what cannot be printed.
+fn from_user_agent(agent: &str) -> String {
+    let mut name = String::new();
+    for c in agent.split('/').next().unwrap_or_default().chars().filter(|c| text::is_printable(*c)) {
+        if name.len() + c.len_utf8() > MANAGER_MAX {
+            break;
+        }
+        name.push(c);
+    }
+    name
+}
+
+/// Takes the entries out of an object.
+pub fn take(object: &mut Value) -> Option<Value> {
+    meta::remove(object, "managedFields")
+}
+
+/// Puts entries into an object that is answered as a value.
+pub fn put(object: &mut Value, entries: &[u8]) {
+    if let (false, Ok(entries)) = (entries.is_empty(), serde_json::from_slice::<Value>(entries)) {
+        meta::set(object, "managedFields", entries);
+    }
+}
+
+/// The entries of a new object.
+pub fn created(target: &Target, author: &Author, object: &Value, given: Option<&Value>) -> Vec<u8> {
+    let served = &target.served;
+    let versions = ServedVersions::new(&target.view, served, Part::Main);
+    let mut empty = served.strategy.empty();
+    if let Some(empty) = empty.as_object_mut() {
+        empty.insert("metadata".to_owned(), Value::Object(serde_json::Map::new()));
+    }
+    let given = given.filter(|given| !managed::is_reset(given));
+    let entries = given.and_then(|given| Entries::decode(given).ok()).unwrap_or_default();
+    managed::update(&empty, object, entries, &author.request(&served.api_version), &versions, true).to_json()
+}
+
+/// The entries after an update. `given` are those that the new object came with: they count on the main endpoint.
+pub fn updated(
+    target: &Target,
+    author: &Author,
+    part: Part,
+    (old, live): (&Value, &[u8]),
+    (new, given): (&Value, Option<&Value>),
+) -> Vec<u8> {
+    let versions = ServedVersions::new(&target.view, &target.served, part);
+    let given = given.filter(|_| author.subresource.is_empty());
+    if given.is_some_and(managed::is_reset) {
+        return Vec::new();
+    }
+    let given = given.and_then(|given| Entries::decode(given).ok()).filter(|entries| !entries.is_empty());
+    let entries = given.unwrap_or_else(|| Entries::parse(live).unwrap_or_default());
+    managed::update(old, new, entries, &author.request(&target.served.api_version), &versions, false).to_json()
+}
+
+/// What is wrong with entries that a client had a hand in.
+pub fn problems(entries: &[u8]) -> ErrorList {
+    let entries: Vec<Value> = serde_json::from_slice(entries).unwrap_or_default();
+    meta::validate_managed_fields(&entries, &Path::root("metadata").child("managedFields"))
+}
+
+/// Merges an applied document into an object, which is empty when it is to be created.
+///
+/// # Errors
+/// 409 for conflicts, a 500 without reason for documents that the schema does not allow.
+pub fn applied(
+    target: &Target,
+    author: &Author,
+    part: Part,
+    (live, entries): (Option<&Value>, &[u8]),
+    (config, force): (&Value, bool),
+) -> Result<Applied, Status> {
+    let served = &target.served;
+    let versions = ServedVersions::new(&target.view, served, part);
+    let mut empty = served.strategy.empty();
+    empty["apiVersion"] = Value::from(served.api_version.as_str());
+    empty["kind"] = Value::from(served.kind.as_str());
+    let entries = Entries::parse(entries)
+        .map_err(|error| Status::generic(500, format!("failed to decode managed fields: {error}")))?;
+    let wanted = Apply { live: live.unwrap_or(&empty), empty: &empty, config, force };
+    managed::apply(wanted, entries, &author.request(&served.api_version), &versions).map_err(|refusal| match refusal {
+        Refusal::Conflict(status) => *status,
+        Refusal::Version => Status::internal("the version is not served"),
+        Refusal::Invalid(error) => {
+            let shown = described(config);
+            Status::generic(500, format!("failed to create typed patch object ({shown}): {error}"))
+        }
+    })
+}
+
+/// An object as such errors name it: `default/x; apps/v1, Kind=Deployment`.
+pub fn described(object: &Value) -> String {
+    let version = meta::api_version(object);
+    let version = if version.contains('/') { version.to_owned() } else { format!("/{version}") };
+    format!("{}/{}; {version}, Kind={}", meta::namespace(object), meta::name(object), meta::kind(object))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // kube-api 3.1.8
+    #[test]
+    fn the_manager_is_what_stands_before_the_slash_of_the_user_agent() {
+        for (agent, name) in
+            [("kubectl/v1.37.2 (linux/amd64)", "kubectl"), ("curl", "curl"), ("a\u{7}b/c", "ab"), ("", "")]
+        {
+            assert_eq!(from_user_agent(agent), name);
+        }
+        assert_eq!(from_user_agent(&"ä".repeat(100)), "ä".repeat(64));
+    }
+}

@@ -1,0 +1,159 @@
+//! apply: a patch that says what its manager wants of an object, be it there or not.
+
+use crate::authz;
+use crate::chain::StepResult;
+use crate::codec;
+use crate::exchange::Exchange;
+use crate::managed::{self, Author};
+use crate::negotiate::Negotiated;
+use crate::server::ApiServer;
+use crate::strategy::Part;
+use crate::verbs::options::{FieldValidation, WriteOptions};
+use crate::verbs::target::Target;
+use crate::verbs::write::{self, ATTEMPTS, Lost, Owners, Replacement};
+use crate::verbs::{create, input, output, storage_error, update, yaml};
+use http::StatusCode;
+use kcp_apimachinery::status::Status;
+use kcp_apimachinery::{meta, strict};
+use serde_json::{Map, Value};
+
+/// Serves the request.
+pub async fn serve(
+    server: &ApiServer,
+    exchange: &mut Exchange,
+    target: &Target,
+    negotiated: &Negotiated,
+    options: &WriteOptions,
+    part: Part,
+) -> StepResult {
+    let body = input::read(exchange).await?;
+    let Document { config, complaint } = read(&body)?;
+    let served = &target.served;
+    check(&config, target)?;
+    let author = Author::of(server, exchange, &options.manager, part);
+    let conditional = !meta::resource_version(&config).is_empty();
+    for attempt in 0..ATTEMPTS {
+        let found = server.store.get(&target.key(&target.name)).await.map_err(|error| storage_error(&error))?;
+        let Some(item) = found else {
+            if part != Part::Main {
+                return Err(Status::not_found(&target.resource(), &target.name));
+            }
+            let applied = managed::applied(target, &author, part, (None, b""), (&config, options.force))?;
+            settle(exchange, options, complaint.as_deref())?;
+            let mut object = applied.object;
+            let uid = meta::uid(&object);
+            if !uid.is_empty() {
+                let text =
+                    format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+                return Err(Status::conflict(&target.resource(), &target.name, text));
+            }
+            // Nothing is there that could have another one.
+            meta::remove(&mut object, "resourceVersion");
+            update::named(&mut object, target)?;
+            convert(&mut object, target)?;
+            authz::require(server, exchange, "create").await?;
+            let owners = Owners::Applied(applied.entries);
+            let written = create::store(server, exchange, target, object, owners, options.dry_run).await?;
+            return create::respond(server, exchange, negotiated, target, written, StatusCode::CREATED);
+        };
+        let mut old = output::lean(served, &item)?;
+        codec::strip(&mut old);
+        let live = codec::managed(&item.value);
+        let applied = managed::applied(target, &author, part, (Some(&old), live), (&config, options.force))?;
+        if attempt == 0 {
+            settle(exchange, options, complaint.as_deref())?;
+        }
+        let mut new = applied.object;
+        convert(&mut new, target)?;
+        if meta::resource_version(&new).is_empty() {
+            meta::set_resource_version(&mut new, &item.revision.to_string());
+        }
+        update::named(&mut new, target)?;
+        update::check_revision(target, &new, &item)?;
+        let owners = Owners::Applied(applied.entries);
+        let replacement = Replacement { item: &item, old, new, part, dry_run: options.dry_run, owners };
+        match write::replace(server, exchange, target, replacement).await {
+            Ok(written) => return create::respond(server, exchange, negotiated, target, written, StatusCode::OK),
+            Err(Lost::Refused(status)) => return Err(status),
+            Err(Lost::Race) if conditional => break,
+            Err(Lost::Race) => {}
+        }
+    }
+    Err(Status::modified(&target.resource(), &target.name))
+}
+
+/// An applied document, and what strict decoding says of it.
+pub(super) struct Document {
+    pub config: Value,
+    pub complaint: Option<String>,
+}
+
+/// Reads an applied document: YAML, of which JSON is a part.
+///
+/// # Errors
+/// 400 for what is neither.
+pub(super) fn read(body: &[u8]) -> Result<Document, Status> {
+    if let Ok(decoded) = strict::decode_strict(body)
+        && decoded.duplicates.is_empty()
+    {
+        return Ok(Document { config: object(decoded.value)?, complaint: None });
+    }
+    let (config, complaints) =
+        yaml::read(body).map_err(|error| Status::bad_request(format!("error encoding patch: yaml: {error}")))?;
+    Ok(Document { config: object(config)?, complaint: complaints.into_iter().next() })
+}
+
+/// No document is an empty one.
+fn object(config: Value) -> Result<Value, Status> {
+    match config {
+        Value::Object(_) => Ok(config),
+        Value::Null => Ok(Value::Object(Map::new())),
+        other => Err(Status::bad_request(format!(
+            "error decoding patch: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go \
+             value of type map[string]interface {{}}",
+            input::go_type(&other)
+        ))),
+    }
+}
+
+/// Holds an applied document against the endpoint.
+fn check(config: &Value, target: &Target) -> Result<(), Status> {
+    let served = &target.served;
+    if meta::kind(config) != served.kind || meta::api_version(config) != served.api_version {
+        return Err(Status::bad_request(format!("invalid object type: {}", kind_of(config))));
+    }
+    if config.get("metadata").and_then(|meta| meta.get("managedFields")).is_some_and(|entries| !entries.is_null()) {
+        return Err(Status::bad_request("metadata.managedFields must be nil"));
+    }
+    Ok(())
+}
+
+/// Group, version and kind as messages show them: `apps/v1, Kind=Deployment`.
+fn kind_of(object: &Value) -> String {
+    let version = meta::api_version(object);
+    let slash = if version.contains('/') { "" } else { "/" };
+    format!("{slash}{version}, Kind={}", meta::kind(object))
+}
+
+/// What strict decoding said becomes a warning or a refusal.
+fn settle(exchange: &mut Exchange, options: &WriteOptions, complaint: Option<&str>) -> Result<(), Status> {
+    match (complaint, options.field_validation) {
+        (None, _) | (_, FieldValidation::Ignore) => Ok(()),
+        (Some(text), FieldValidation::Warn) => {
+            // Of several lines the last says what is wrong.
+            exchange.warnings.push(text.lines().last().unwrap_or_default().trim().to_owned());
+            Ok(())
+        }
+        (Some(text), FieldValidation::Strict) => {
+            Err(Status::bad_request(format!("error strict decoding patch: error converting YAML to JSON: {text}")))
+        }
+    }
+}
+
+/// Brings a merged object into the kind's form.
+fn convert(object: &mut Value, target: &Target) -> Result<(), Status> {
+    let shown = managed::described(object);
+    target.served.strategy.decode(object).map(drop).map_err(|error| {
+        Status::generic(500, format!("failed to convert new object ({shown}) to proper version: {error}"))
+    })
+}
