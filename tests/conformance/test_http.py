@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 RECORDED = Path(__file__).resolve().parent / "recorded-http"
 ROOT_CA = "kube-root-ca.crt"
-ONE_SIDED = {"managedFields", "authentication.kcp.io/cluster-name"}
+ONE_SIDED = {"authentication.kcp.io/cluster-name"}
+NAMES_CONTROLLER = ("kube-apiserver", "status")
 SAID_DIFFERENTLY = (
     (re.compile(r'Invalid value: "\{.*\}": '), "Invalid value: <document>: "),
     (re.compile(r"StorageError: .* AdditionalErrorMsg: "), ""),
@@ -75,7 +76,6 @@ def comparable(value: Json) -> Json:
     """Drop what rightly differs everywhere.
 
     - `kcp.io/cluster` and the root CA configmaps are here only: the recordings' server ran without controllers.
-    - Managed fields are there only, until fields get owners together with server-side apply.
     - The names of a definition are accepted with its write here, and a moment later there.
     - A real server walks Go maps: causes and rules come in any order, and a patched object is shown in another one.
     - Issuers, generated names and keys of a store differ.
@@ -101,10 +101,14 @@ def comparable_object(out: dict[str, Json]) -> dict[str, Json]:
     status = out.get("status")
     if out.get("kind") == "CustomResourceDefinition" and isinstance(status, dict):
         out["status"] = {key: item for key, item in status.items() if key == "storedVersions"}
+    if "managedFields" in out:  # those who accept a definition's names a moment later own what they wrote
+        entries = out["managedFields"] or []
+        out["managedFields"] = [e for e in entries if (e.get("manager"), e.get("subresource")) != NAMES_CONTROLLER]
     details = out.get("details")
     if isinstance(details, dict) and len(details.get("causes") or []) > 1:
         out["message"] = f"({len(details['causes'])} causes)"
-    for key in ("causes", "resourceRules", "nonResourceRules"):
+    # Entries are ordered by their second: which of two is first is chance.
+    for key in ("causes", "resourceRules", "nonResourceRules", "managedFields"):
         items = out.get(key)
         if isinstance(items, list):
             out[key] = sorted(items, key=lambda item: json.dumps(item, sort_keys=True))

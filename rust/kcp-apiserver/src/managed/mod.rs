@@ -9,7 +9,7 @@ mod schema;
 mod versions;
 
 pub use schema::KindSchema;
-pub use versions::ServedVersions;
+pub use versions::{OneVersion, ServedVersions};
 
 use crate::exchange::Exchange;
 use crate::server::ApiServer;
@@ -59,8 +59,14 @@ impl Author {
     /// The same author, writing through `/scale`, which leaves no time.
     #[must_use]
     pub fn of_scale(mut self) -> Self {
-        self.subresource = "scale";
         self.now.clear();
+        self.through("scale")
+    }
+
+    /// The same author, writing through another subresource.
+    #[must_use]
+    pub const fn through(mut self, subresource: &'static str) -> Self {
+        self.subresource = subresource;
         self
     }
 
@@ -104,6 +110,12 @@ pub fn created(target: &Target, author: &Author, object: &Value, given: Option<&
     let given = given.filter(|given| !managed::is_reset(given));
     let entries = given.and_then(|given| Entries::decode(given).ok()).unwrap_or_default();
     managed::update(&empty, object, entries, &author.request(&served.api_version), &versions, true).to_json()
+}
+
+/// The entries of an object that is answered and not stored; `empty` is what its kind has without anything being set.
+pub fn answered(versions: &OneVersion<'_>, author: &Author, empty: &Value, object: &Value) -> Vec<u8> {
+    let request = author.request(versions.api_version);
+    managed::update(empty, object, Entries::default(), &request, versions, true).to_json()
 }
 
 /// The entries after an update. `given` are those that the new object came with: they count on the main endpoint.

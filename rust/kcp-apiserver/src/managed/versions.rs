@@ -59,3 +59,25 @@ impl Versions for ServedVersions<'_> {
         self.at(api_version)?.strategy.reset(self.part)
     }
 }
+
+/// The one version of a kind that is only passed through: a scale, a request for a token.
+pub struct OneVersion<'a> {
+    /// Its name.
+    pub api_version: &'a str,
+    /// Objects of it.
+    pub of: Type<'a>,
+}
+
+impl Versions for OneVersion<'_> {
+    fn typed(&self, api_version: &str) -> Option<Type<'_>> {
+        (api_version == self.api_version).then_some(self.of)
+    }
+
+    fn convert(&self, object: &Value, api_version: &str) -> Option<Value> {
+        (api_version == self.api_version).then(|| object.clone())
+    }
+
+    fn reset(&self, _api_version: &str) -> Option<&FieldSet<'static>> {
+        None
+    }
+}

@@ -4,8 +4,11 @@ use crate::authn::jwt::Reference;
 use crate::authn::service_account::{Bound, Issuer, Request};
 use crate::codec::{self, Header};
 use crate::exchange::Exchange;
+use crate::managed::{self, Author, KindSchema, OneVersion};
 use crate::openapi;
+use crate::request_info;
 use crate::server::ApiServer;
+use crate::strategy::Part;
 use crate::typed::Typed;
 use crate::verbs::{Target, storage_error};
 use kcp_apimachinery::field::{Error, ErrorList, Path};
@@ -28,6 +31,9 @@ const POD_YEAR: i64 = 365 * 24 * 60 * 60;
 static DECODER: LazyLock<Typed> =
     LazyLock::new(|| Typed::new("io.k8s.api.authentication.v1.TokenRequest", openapi::built_in::definition));
 
+static SCHEMA: LazyLock<KindSchema> =
+    LazyLock::new(|| KindSchema::compile("io.k8s.api.authentication.v1.TokenRequest"));
+
 /// Issues a token for the account that `target` names; `body` is a TokenRequest.
 ///
 /// # Errors
@@ -35,7 +41,7 @@ static DECODER: LazyLock<Typed> =
 /// cannot be granted.
 pub async fn create(
     server: &ApiServer,
-    _exchange: &Exchange,
+    exchange: &Exchange,
     target: &Target,
     mut body: Value,
 ) -> Result<Value, Status> {
@@ -43,6 +49,7 @@ pub async fn create(
     let Some(issuer) = server.authentication.issuer() else {
         return Err(Status::not_found_route());
     };
+    let entries = owners(server, exchange, &body);
     let given = |field: &str| body["metadata"][field].as_str().unwrap_or_default();
     for (field, actual) in [("name", &target.name), ("namespace", &target.namespace)] {
         if !given(field).is_empty() && given(field) != actual {
@@ -82,7 +89,7 @@ pub async fn create(
     };
     let token =
         issuer.issue(request, now).map_err(|error| Status::internal(format!("failed to generate token: {error}")))?;
-    Ok(json!({
+    let mut answer = json!({
         "kind": KIND,
         "apiVersion": format!("{GROUP}/v1"),
         "metadata": {
@@ -100,7 +107,26 @@ pub async fn create(
             "token": token,
             "expirationTimestamp": time::format_rfc3339(now.as_second().saturating_add(seconds)),
         },
-    }))
+    });
+    managed::put(&mut answer, &entries);
+    Ok(answer)
+}
+
+/// The entries of managed fields of a request: what was asked for, and the defaults with it.
+fn owners(server: &ApiServer, exchange: &Exchange, body: &Value) -> Vec<u8> {
+    let manager = request_info::value(exchange.query(), "fieldManager").unwrap_or_default();
+    let author = Author::of(server, exchange, &manager, Part::Main).through("token");
+    let unset = json!({
+        "metadata": {},
+        "spec": {"audiences": null, "expirationSeconds": null, "boundObjectRef": null},
+        "status": {"token": "", "expirationTimestamp": null},
+    });
+    let mut asked = body.clone();
+    if asked["spec"]["expirationSeconds"].is_null() {
+        asked["spec"]["expirationSeconds"] = DEFAULT_SECONDS.into();
+    }
+    let versions = OneVersion { api_version: "authentication.k8s.io/v1", of: SCHEMA.root() };
+    managed::answered(&versions, &author, &unset, &asked)
 }
 
 fn check_seconds(seconds: i64) -> Result<(), Status> {

@@ -51,7 +51,9 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     }
     input::settle(exchange, served, options.field_validation, complaints)?;
     if let Some(answer) = served.strategy.answer(server, exchange, given.object.clone()) {
-        let value = answer.await?;
+        let mut value = answer.await?;
+        let author = Author::of(server, exchange, &options.manager, Part::Main);
+        managed::put(&mut value, &managed::created(target, &author, &given.object, None));
         return Ok(Next::Answer(output::value(server, exchange, &negotiated, served, value, StatusCode::CREATED)?));
     }
     let author = Author::of(server, exchange, &options.manager, Part::Main);
