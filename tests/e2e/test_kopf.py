@@ -2,72 +2,36 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pytest
-
+from tests.e2e import program
 from tests.e2e.conftest import HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.conftest import LogicalCluster
+    from tests.e2e.program import Program
 
 OPERATOR = HERE / "operators" / "cowboys.py"
-STOP_SECONDS = 20
 COWBOY = "{{apiVersion: wildwest.dev/v1alpha1, kind: Cowboy, metadata: {{name: {name}}}, spec: {{intent: {intent}}}}}"
 PEERING = "apiVersion: kopf.dev/v1\nkind: KopfPeering\nmetadata: {name: sheriffs}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """A running `kopf run` and what it logs."""
-
-    process: subprocess.Popen[str]
-
-    def wait_for_line(self, text: str) -> None:
-        """Read the log until a line holds `text`; the test's time-out bounds the wait."""
-        assert self.process.stderr is not None
-        seen = []
-        for line in self.process.stderr:
-            seen.append(line)
-            if text in line:
-                return
-        pytest.fail(f"the operator ended before it logged {text!r}:\n{''.join(seen)}")
-
-    def stop(self) -> str:
-        """End it as a service manager does; return the rest of its log. It must have gone in peace."""
-        self.process.send_signal(signal.SIGTERM)
-        _, log = self.process.communicate(timeout=STOP_SECONDS)
-        assert self.process.returncode == 0, log
-        return log
-
-
 @contextmanager
-def running(cluster: LogicalCluster, name: str, *options: str, release: bool = False) -> Iterator[Operator]:
+def running(cluster: LogicalCluster, name: str, *options: str, release: bool = False) -> Iterator[Program]:
     """Run the operator of `operators/cowboys.py` on the default namespace."""
-    command = [sys.executable, "-m", "kopf", "run", "--namespace=default", *(options or ("--standalone",))]
+    command = [sys.executable, "-m", "kopf", "run", "--namespace=default", *(options or ("--standalone",)), OPERATOR]
     environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(cluster.kubectl.home),
-        "KUBECONFIG": str(cluster.kubeconfig),
+        **cluster.kubectl.environment(),
         "OPERATOR_NAME": name,
         "POD_ID": name,
         "RELEASE_AT_EXIT": "yes" if release else "no",
     }
-    with subprocess.Popen(
-        [*command, str(OPERATOR)], stderr=subprocess.PIPE, text=True, env=environment, stdin=subprocess.DEVNULL
-    ) as process:
-        try:
-            yield Operator(process)
-        finally:
-            process.kill()
+    with program.running(command, environment) as operator:
+        yield operator
 
 
 def create_cowboy(cluster: LogicalCluster, name: str, intent: str) -> None:
@@ -80,7 +44,7 @@ def create_cowboy(cluster: LogicalCluster, name: str, intent: str) -> None:
 
 def wait_for_status(cluster: LogicalCluster, name: str, field: str, value: str) -> None:
     """Wait until a field of a cowboy's status has a value."""
-    cluster.kubectl("wait", f"cowboy/{name}", f"--for=jsonpath={{.status.{field}}}={value}", "--timeout=40s")
+    cluster.kubectl("wait", f"cowboy/{name}", f"--for=jsonpath={{.status.{field}}}={value}", "--timeout=60s")
 
 
 def finalizers(cluster: LogicalCluster, name: str) -> list[str]:
@@ -98,7 +62,7 @@ def test_an_operator_answers_changes_and_says_goodbye(cowboys: LogicalCluster) -
         cowboys.kubectl("patch", "cowboy", "lucky", "--type=merge", "-p", '{"spec":{"intent":"love"}}')
         wait_for_status(cowboys, "lucky", "result", "wyatt saw gold become love")
 
-        cowboys.kubectl("delete", "cowboy", "lucky", "--timeout=40s")
+        cowboys.kubectl("delete", "cowboy", "lucky", "--timeout=60s")
         events = cowboys.kubectl.json("get", "events", "--field-selector=reason=Buried")["items"]
         assert [event["message"] for event in events] == ["wyatt buries lucky"]
         assert events[0]["involvedObject"]["name"] == "lucky"
