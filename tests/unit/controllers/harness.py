@@ -38,6 +38,8 @@ class Harness:
         content = b"" if body is None else json.dumps(body).encode()
         kind = b"application/merge-patch+json" if method == "PATCH" else b"application/json"
         answer = await self.server.call(method, path, headers=[(b"content-type", kind)], body=content, user=ADMIN)
+        if answer.header(b"content-type") != b"application/json":
+            return answer.status, {"message": answer.body.decode()}
         return answer.status, json.loads(answer.body)
 
     async def good(self, method: str, path: str, body: Json | None = None) -> Json:

@@ -4,7 +4,7 @@ use crate::chain::{Next, StepResult};
 use crate::exchange::Exchange;
 use crate::negotiate;
 use crate::server::ApiServer;
-use crate::verbs::delete::{self, Gone};
+use crate::verbs::delete;
 use crate::verbs::options::ListOptions;
 use crate::verbs::select::Selection;
 use crate::verbs::target::Target;
@@ -28,12 +28,15 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     for some in found.items.chunks(TOGETHER) {
         let removals: Vec<_> = some.iter().map(|item| delete::remove(server, target, &item.key, &options)).collect();
         for gone in join_all(removals).await {
-            let object = match gone {
-                Ok(Gone::Now(object) | Gone::Later(object)) => object,
-                Err(status) if status.is_not_found() => continue,
+            match gone {
+                Ok(_) => {}
+                Err(status) if status.is_not_found() => {}
                 Err(status) => return Err(status),
-            };
-            items.push(without_header(object, served.is_custom()));
+            }
+        }
+        // As they were found, not as the deletes left them.
+        for item in some {
+            items.push(without_header(output::object(served, item)?, served.is_custom()));
         }
     }
     let value = json!({"kind": served.list_kind, "apiVersion": served.api_version,
