@@ -4,6 +4,7 @@
 //! [`crd`], read into a [`crd::Definition`], and its schemas, compiled into [`Structural`], then prune, default and
 //! validate every request. Nothing here panics or recurses without bound, whatever the input.
 
+pub mod cel;
 pub mod crd;
 mod defaults;
 mod fault;

@@ -4,6 +4,7 @@
 //! allocations, and the many equal subtrees of generated CRDs (pod templates, selectors) collapse into one.
 //! Descriptions are not kept: publishing reads them from the CRD itself.
 
+use crate::cel::rules::{self, Compiled, RuleText};
 use crate::fault;
 use crate::formats::Format;
 use crate::path::At;
@@ -90,8 +91,10 @@ pub(crate) const EMBEDS: u16 = 1 << 5;
 pub(crate) const DEFAULTED: u16 = 1 << 6;
 /// `x-kubernetes-map-type: atomic`.
 pub(crate) const ATOMIC: u16 = 1 << 7;
+/// This node or one below has validation rules.
+pub(crate) const RULES: u16 = 1 << 8;
 /// Flags that a node takes over from those below it.
-const INHERITED: u16 = DEFAULTS | LISTS | EMBEDS;
+const INHERITED: u16 = DEFAULTS | LISTS | EMBEDS | RULES;
 
 const NONE: u32 = u32::MAX;
 const ANY: u32 = u32::MAX - 1;
@@ -163,6 +166,7 @@ pub(crate) enum Rule {
     Required(Box<[Name]>),
     MapKeys(Box<[Name]>),
     Default(Box<Value>),
+    Validations(Box<[RuleText]>),
 }
 
 struct LazyPattern {
@@ -179,6 +183,8 @@ pub struct Structural {
     text: Box<str>,
     root: u32,
     digest: [u8; 32],
+    /// Validation rules by the node they stand at, compiled when they first run.
+    compiled: HashMap<u32, OnceLock<Box<[Compiled]>>>,
 }
 
 impl fmt::Debug for Structural {
@@ -205,7 +211,14 @@ impl Structural {
         if text.len() > NONE as usize / 2 {
             return Err(fault::list(fault::forbidden(&At::Root, "is too large")));
         }
+        let has_rules = |node: &Node| {
+            let (start, len) = node.rules;
+            rules[start as usize..(start + len) as usize].iter().any(|rule| matches!(rule, Rule::Validations(_)))
+        };
+        let with_rules = (0..).zip(&nodes).filter(|(_, node)| has_rules(node));
+        let compiled = with_rules.map(|(index, _)| (index, OnceLock::new())).collect();
         Ok(Structural {
+            compiled,
             nodes: nodes.into(),
             fields: fields.into(),
             rules: rules.into(),
@@ -330,6 +343,26 @@ impl Structural {
             .unwrap_or_default()
     }
 
+    /// The validation rules that stand at a node.
+    pub(crate) fn rule_texts(&self, node: &Node) -> &[RuleText] {
+        if !node.has(RULES) {
+            return &[];
+        }
+        let found = self.rules(node).iter().find_map(|rule| match rule {
+            Rule::Validations(texts) => Some(&**texts),
+            _ => None,
+        });
+        found.unwrap_or_default()
+    }
+
+    /// The validation rules of a node, compiled once.
+    pub(crate) fn compiled_rules(&self, node: u32) -> &[Compiled] {
+        match self.compiled.get(&node) {
+            Some(cell) => cell.get_or_init(|| rules::compile(self, node).into()),
+            None => &[],
+        }
+    }
+
     /// A pattern's source and, unless it is no valid pattern, its matcher.
     pub(crate) fn pattern(&self, index: u32) -> (&str, Option<&Pattern>) {
         let pattern = &self.patterns[index as usize];
@@ -403,6 +436,7 @@ impl Builder {
             Some("atomic") => ListType::Atomic,
             _ => ListType::Unsaid,
         };
+        set(RULES, props.validations.is_some_and(|rules| !rules.is_empty()));
         set(LISTS, matches!(list, ListType::Set | ListType::Map));
 
         let items = match &props.items {
@@ -512,6 +546,11 @@ impl Builder {
         }
         if let Some(default) = props.default {
             rules.push(Rule::Default(Box::new(default.clone())));
+        }
+        if let Some(validations) = props.validations
+            && !validations.is_empty()
+        {
+            rules.push(Rule::Validations(validations.iter().map(RuleText::parse).collect()));
         }
         if rules.is_empty() {
             return (0, 0);

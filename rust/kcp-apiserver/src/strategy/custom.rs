@@ -88,7 +88,11 @@ impl Strategy for Custom {
     }
 
     fn warnings(&self, object: &Value, old: Option<&Value>) -> Vec<String> {
-        kcp_apimachinery::meta::custom_resource_finalizer_warnings(object, old)
+        let mut warnings = kcp_apimachinery::meta::custom_resource_finalizer_warnings(object, old);
+        if let Some(old) = old {
+            warnings.extend(self.version().rule_warnings(object, old));
+        }
+        warnings
     }
 
     fn admit<'a>(

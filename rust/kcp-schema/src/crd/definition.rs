@@ -5,7 +5,7 @@ use crate::fault;
 use crate::jsonpath::JsonPath;
 use crate::pool::Pool;
 use crate::structural::Structural;
-use kcp_apimachinery::field::ErrorList;
+use kcp_apimachinery::field::{Error, ErrorList, ErrorType};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -247,7 +247,37 @@ impl Version {
             scale.validate_status(new, &mut errors);
         }
         self.validate_structure(new, old, &mut errors);
+        self.validate_rules(new, old, &mut errors);
         errors
+    }
+
+    /// What the validation rules say, unless the object is too broken to ask them.
+    fn validate_rules(&self, new: &Value, old: Option<&Value>, errors: &mut ErrorList) {
+        if !self.schema.has_rules() {
+            return;
+        }
+        let blocks = |error: &Error| {
+            matches!(
+                error.ty,
+                ErrorType::NotSupported
+                    | ErrorType::Required
+                    | ErrorType::TooLong
+                    | ErrorType::TooMany
+                    | ErrorType::TypeInvalid
+            )
+        };
+        if errors.iter().any(blocks) {
+            let detail = "some validation rules were not checked because the object was invalid; correct the existing \
+                          errors to complete validation";
+            errors.push(fault::invalid(&"", &Value::Null, detail));
+        } else {
+            errors.extend(self.schema.validate_rules(new, old).errors);
+        }
+    }
+
+    /// Warnings of a change: rules that the object fails, and failed before in a part that did not change.
+    pub fn rule_warnings(&self, new: &Value, old: &Value) -> Vec<String> {
+        self.schema.validate_rules(new, Some(old)).warnings
     }
 
     /// Errors of a custom resource that is changed through its status endpoint.
@@ -260,6 +290,7 @@ impl Version {
             scale.validate_status(new, &mut errors);
         }
         self.validate_structure(new, Some(old), &mut errors);
+        self.validate_rules(new, Some(old), &mut errors);
         errors
     }
 

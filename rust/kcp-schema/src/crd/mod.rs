@@ -4,6 +4,7 @@ mod columns;
 mod conversion;
 mod defaults;
 mod definition;
+mod expressions;
 mod printed;
 mod schema;
 mod shapes;
@@ -14,6 +15,8 @@ mod warnings;
 
 use crate::shape;
 use serde_json::{Value, json};
+
+pub(crate) use schema::tokens as path_tokens;
 
 pub use definition::{Column, Conversion, Definition, Names, Scale, SelectableField, Version};
 pub use spec::{validate_create, validate_status_update, validate_update};

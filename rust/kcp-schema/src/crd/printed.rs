@@ -109,7 +109,8 @@ pub(super) fn schema(s: &Props<'_>) -> String {
     f.end()
 }
 
-fn rule(rule: &Value) -> String {
+/// One validation rule.
+pub(super) fn rule(rule: &Value) -> String {
     let mut f = Fields::new();
     f.value("Rule", text(rule, "rule")).value("Message", text(rule, "message"));
     f.value("MessageExpression", text(rule, "messageExpression"));

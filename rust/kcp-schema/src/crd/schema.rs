@@ -1,5 +1,6 @@
 //! The rules for one `openAPIV3Schema` of a CRD.
 
+use super::expressions::{Expressions, Position};
 use super::printed;
 use super::{defaults, structure, text};
 use crate::fault::{self, Faults};
@@ -15,8 +16,9 @@ const ROOT_FIELDS: &str = "[Description Type Format Title Maximum ExclusiveMaxim
                            MinLength Pattern MaxItems MinItems UniqueItems MultipleOf Required Items Properties \
                            ExternalDocs Example XPreserveUnknownFields XValidations]";
 
-/// Checks a schema at `at`, the path of the object that holds `openAPIV3Schema`.
-pub(super) fn validate(schema: &Value, status_enabled: bool, at: &At<'_>) -> Faults {
+/// Checks a schema at `at`, the path of the object that holds `openAPIV3Schema`. `unchanged`: it was accepted before,
+/// and its expressions may cost what they cost.
+pub(super) fn validate(schema: &Value, status_enabled: bool, unchanged: bool, at: &At<'_>) -> Faults {
     let schema_at = at.child("openAPIV3Schema");
     let props = match Props::parse(schema, &schema_at) {
         Ok(props) => props,
@@ -34,19 +36,35 @@ pub(super) fn validate(schema: &Value, status_enabled: bool, at: &At<'_>) -> Fau
         errors.push(fault::forbidden(&schema_at.child("nullable"), "nullable cannot be true at the root"));
     }
     let unsupported = structure::unsupported(&props);
+    let mut compiled = None;
     if unsupported.is_none() {
         let found = structure::validate(&props, &schema_at);
         if found.is_empty() {
-            if props.any(&mut |s| s.default.is_some())
-                && let Ok(compiled) = Structural::from_props(&props, [0; 32])
-            {
-                defaults::validate(&props, &compiled, &schema_at, &mut errors);
+            let needed = |s: &Props<'_>| s.default.is_some() || s.validations.is_some_and(|rules| !rules.is_empty());
+            if props.any(&mut |s| needed(s)) {
+                compiled = Structural::from_props(&props, [0; 32]).ok();
+            }
+            let mut wrong = Faults::default();
+            if let Some(compiled) = &compiled {
+                defaults::validate(&props, compiled, &schema_at, &mut wrong);
+            }
+            if !wrong.is_empty() {
+                compiled = None;
+                errors.extend(wrong);
             }
         } else {
             errors.extend(found);
         }
     }
-    walk(&props, &schema_at, Context { forbid_defaults: None, in_meta: false }, true, &mut errors);
+    let mut walk = Walk { errors: &mut errors, found: 0, expressions: None };
+    walk.expressions = compiled.as_ref().map(|compiled| Expressions::new(compiled, unchanged));
+    let root = walk.expressions.as_ref().map(Expressions::root);
+    walk.visit(&props, &schema_at, Context { forbid_defaults: None, in_meta: false }, true, root);
+    if let Some(expressions) = walk.expressions.take() {
+        let total = expressions.total_errors(&schema_at);
+        errors.extend(expressions.errors);
+        errors.extend(total);
+    }
     if errors.is_empty()
         && let Some(detail) = unsupported
     {
@@ -100,71 +118,112 @@ struct Context<'c> {
     in_meta: bool,
 }
 
-fn walk(s: &Props<'_>, at: &At<'_>, context: Context<'_>, is_root: bool, errors: &mut Faults) {
-    if errors.is_full() {
-        return;
-    }
-    keywords(s, at, context, errors);
-    if s.unique_items {
-        let detail = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
-        errors.push(fault::forbidden(&at.child("uniqueItems"), detail));
-    }
-    if let Some(extra) = &s.extra {
-        let at = at.child("additionalProperties");
-        if !s.properties.is_empty() && !matches!(extra, Extra::Allows(true)) {
-            errors.push(fault::forbidden(&at, "additionalProperties and properties are mutual exclusive"));
+struct Walk<'w, 's> {
+    errors: &'w mut Faults,
+    /// Errors of the walk so far: expressions are looked at only where the schema at and below them has none.
+    found: usize,
+    expressions: Option<Expressions<'s>>,
+}
+
+impl Walk<'_, '_> {
+    fn visit(&mut self, s: &Props<'_>, at: &At<'_>, context: Context<'_>, is_root: bool, position: Option<Position>) {
+        if self.errors.is_full() {
+            return;
         }
-        if let Extra::Schema(schema) = extra {
+        let before = self.found;
+        self.own(s, at, context);
+        let below_of = |walk: &Self, find: &dyn Fn(&Expressions<'_>, &Position) -> Option<Position>| {
+            walk.expressions.as_ref().zip(position.as_ref()).and_then(|(expressions, from)| find(expressions, from))
+        };
+        if let Some(Extra::Schema(schema)) = &s.extra {
+            let at = at.child("additionalProperties");
             let mut below = context;
             if context.in_meta {
                 below.forbid_defaults = Some("inside additionalProperties applying to object metadata");
             }
-            walk(schema, &at, below, false, errors);
+            let position = below_of(self, &|expressions, from| expressions.values(from, s));
+            self.visit(schema, &at, below, false, position);
         }
-    }
-    let properties = at.child("properties");
-    for (name, property) in &s.properties {
-        let mut below = context;
-        let reason;
-        if (is_root || s.embedded) && matches!(*name, "metadata" | "kind" | "apiVersion") {
-            below.in_meta = true;
-            if is_root {
-                reason = format!("in top-level {name}");
-                below.forbid_defaults = Some(&reason);
+        let properties = at.child("properties");
+        for (name, property) in &s.properties {
+            let mut below = context;
+            let reason;
+            if (is_root || s.embedded) && matches!(*name, "metadata" | "kind" | "apiVersion") {
+                below.in_meta = true;
+                if is_root {
+                    reason = format!("in top-level {name}");
+                    below.forbid_defaults = Some(&reason);
+                }
+            }
+            let position = below_of(self, &|expressions, from| expressions.property(from, s, name));
+            self.visit(property, &properties.key(name), below, false, position);
+        }
+        if let Some(not) = &s.not {
+            self.visit(not, &at.child("not"), context, false, None);
+        }
+        for (name, branches) in [("allOf", &s.all_of), ("oneOf", &s.one_of), ("anyOf", &s.any_of)] {
+            let list = at.child(name);
+            for (index, branch) in branches.iter().enumerate() {
+                self.visit(branch, &list.index(index), context, false, None);
             }
         }
-        walk(property, &properties.key(name), below, false, errors);
-    }
-    if let Some(not) = &s.not {
-        walk(not, &at.child("not"), context, false, errors);
-    }
-    for (name, branches) in [("allOf", &s.all_of), ("oneOf", &s.one_of), ("anyOf", &s.any_of)] {
-        let list = at.child(name);
-        for (index, branch) in branches.iter().enumerate() {
-            walk(branch, &list.index(index), context, false, errors);
+        let definitions = at.child("definitions");
+        for (name, definition) in &s.definitions {
+            self.visit(definition, &definitions.key(name), context, false, None);
         }
-    }
-    let definitions = at.child("definitions");
-    for (name, definition) in &s.definitions {
-        walk(definition, &definitions.key(name), context, false, errors);
-    }
-    let items_at = at.child("items");
-    match &s.items {
-        Some(Items::One(item)) => walk(item, &items_at, context, false, errors),
-        Some(Items::Many(items)) => {
-            for (index, item) in items.iter().enumerate() {
-                walk(item, &items_at.index(index), context, false, errors);
+        let items_at = at.child("items");
+        match &s.items {
+            Some(Items::One(item)) => {
+                let position = below_of(self, &|expressions, from| expressions.items(from, s, at));
+                self.visit(item, &items_at, context, false, position);
             }
+            Some(Items::Many(items)) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.visit(item, &items_at.index(index), context, false, None);
+                }
+            }
+            None => {}
         }
-        None => {}
+        let mut found = Faults::default();
+        if s.preserve == Some(false) {
+            let at = at.child("x-kubernetes-preserve-unknown-fields");
+            found.push(fault::invalid(&at, &false.into(), "must be true or undefined"));
+        }
+        topology(s, at, &mut found);
+        map_keys(s, at, &mut found);
+        rules(s, at, &mut found);
+        self.take(found);
+        if self.found == before
+            && let (Some(expressions), Some(position)) = (&mut self.expressions, &position)
+        {
+            expressions.check(position, s, at);
+        }
     }
-    if s.preserve == Some(false) {
-        let at = at.child("x-kubernetes-preserve-unknown-fields");
-        errors.push(fault::invalid(&at, &false.into(), "must be true or undefined"));
+
+    /// What is wrong with a node itself, before those below it are looked at.
+    fn own(&mut self, s: &Props<'_>, at: &At<'_>, context: Context<'_>) {
+        let mut found = Faults::default();
+        keywords(s, at, context, &mut found);
+        if s.unique_items {
+            let detail = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
+            found.push(fault::forbidden(&at.child("uniqueItems"), detail));
+        }
+        if let Some(extra) = &s.extra
+            && !s.properties.is_empty()
+            && !matches!(extra, Extra::Allows(true))
+        {
+            let at = at.child("additionalProperties");
+            found.push(fault::forbidden(&at, "additionalProperties and properties are mutual exclusive"));
+        }
+        self.take(found);
     }
-    topology(s, at, errors);
-    map_keys(s, at, errors);
-    rules(s, at, errors);
+
+    fn take(&mut self, found: Faults) {
+        for error in found {
+            self.found += 1;
+            self.errors.push(error);
+        }
+    }
 }
 
 fn keywords(s: &Props<'_>, at: &At<'_>, context: Context<'_>, errors: &mut Faults) {
@@ -319,7 +378,7 @@ fn map_keys(s: &Props<'_>, at: &At<'_>, errors: &mut Faults) {
     }
 }
 
-/// The shape of `x-kubernetes-validations`; the expressions themselves are not looked at.
+/// The shape of `x-kubernetes-validations`; the expressions are looked at once the schema around them is right.
 fn rules(s: &Props<'_>, at: &At<'_>, errors: &mut Faults) {
     let list = at.child("x-kubernetes-validations");
     for (index, rule) in s.validations.into_iter().flatten().enumerate() {
@@ -415,7 +474,8 @@ pub(super) fn field_path<'s, 'v>(path: &str, schema: &'s Props<'v>, brackets: bo
     Ok(found)
 }
 
-fn tokens(path: &str) -> Vec<&str> {
+/// The dots, brackets and names of a simple JSON path.
+pub(crate) fn tokens(path: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = path;
     while let Some(first) = rest.chars().next() {

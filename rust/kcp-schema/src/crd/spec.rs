@@ -31,7 +31,8 @@ pub fn validate_create(crd: &Value) -> ErrorList {
         let metadata = At::Root.child("metadata");
         errors.push(fault::invalid_text(&metadata.child("name"), name, "must be spec.names.plural+\".\"+spec.group"));
     }
-    validate_spec(spec, &Options { recognized_review_version: true, check_bundle: false }, &mut errors);
+    let options = Options { recognized_review_version: true, check_bundle: false, unchanged_schemas: Vec::new() };
+    validate_spec(spec, &options, &mut errors);
     validate_status(crd, &mut errors);
     stored_versions(crd, &mut errors);
     validate_approval(crd, None, &mut errors);
@@ -48,6 +49,7 @@ pub fn validate_update(new: &Value, old: &Value) -> ErrorList {
     let options = Options {
         recognized_review_version: old_reviews.is_empty() || conversion::has_accepted_version(old_reviews),
         check_bundle: established && !conversion::has_bad_bundle(old_spec),
+        unchanged_schemas: unchanged_schemas(spec, old_spec),
     };
     validate_spec(spec, &options, &mut errors);
     let at = At::Root.child("spec");
@@ -86,6 +88,17 @@ pub(super) struct Options {
     pub recognized_review_version: bool,
     /// The webhook's CA bundle must hold certificates.
     pub check_bundle: bool,
+    /// Versions whose schema is what it was.
+    pub unchanged_schemas: Vec<String>,
+}
+
+fn unchanged_schemas(spec: &Value, old_spec: &Value) -> Vec<String> {
+    let olds = list(old_spec.get("versions"));
+    let unchanged = |version: &&Value| {
+        let old = olds.iter().find(|old| text(old, "name") == text(version, "name"));
+        old.is_some_and(|old| open_api(old) == open_api(version))
+    };
+    list(spec.get("versions")).iter().filter(unchanged).map(|version| text(version, "name").to_owned()).collect()
 }
 
 fn validate_spec(spec: &Value, options: &Options, errors: &mut Faults) {
@@ -116,7 +129,7 @@ fn validate_spec(spec: &Value, options: &Options, errors: &mut Faults) {
         if !wrong.is_empty() {
             errors.push(fault::invalid_text(&version_at.child("name"), name, &wrong.join(",")));
         }
-        validate_version(version, hoisted, &version_at, errors);
+        validate_version(version, hoisted, options, &version_at, errors);
     }
     let printed =
         |detail: &str| fault::invalid_printed(&versions_at, printed::versions(spec.get("versions"), hoisted), detail);
@@ -140,9 +153,7 @@ fn validate_spec(spec: &Value, options: &Options, errors: &mut Faults) {
         }
     }
     validate_names(names, &names_at, errors);
-    if let Some(first) = versions.first() {
-        validate_hoisted(first, versions, hoisted, at, errors);
-    }
+    validate_hoisted(versions, hoisted, options, at, errors);
     conversion::validate(spec.get("conversion"), options, &at.child("conversion"), errors);
 }
 
@@ -184,12 +195,13 @@ fn has_status(version: &Value) -> bool {
     version.pointer("/subresources/status").is_some_and(Value::is_object)
 }
 
-fn validate_version(version: &Value, hoisted: Hoisted, at: &At<'_>, errors: &mut Faults) {
+fn validate_version(version: &Value, hoisted: Hoisted, options: &Options, at: &At<'_>, errors: &mut Faults) {
     deprecation(version, &at.child("deprecationWarning"), errors);
     if !hoisted.schema
         && let Some(schema) = open_api(version)
     {
-        errors.extend(schema::validate(schema, has_status(version), &at.child("schema")));
+        let unchanged = options.unchanged_schemas.iter().any(|name| name == text(version, "name"));
+        errors.extend(schema::validate(schema, has_status(version), unchanged, &at.child("schema")));
     }
     if !hoisted.subresources {
         columns::validate_subresources(version.get("subresources"), &at.child("subresources"), errors);
@@ -214,12 +226,14 @@ fn validate_version(version: &Value, hoisted: Hoisted, at: &At<'_>, errors: &mut
 }
 
 /// What stands once for all versions.
-fn validate_hoisted(first: &Value, versions: &[Value], hoisted: Hoisted, at: &At<'_>, errors: &mut Faults) {
+fn validate_hoisted(versions: &[Value], hoisted: Hoisted, options: &Options, at: &At<'_>, errors: &mut Faults) {
+    let Some(first) = versions.first() else { return };
     if hoisted.schema
         && let Some(schema) = open_api(first)
     {
         let any_status = versions.iter().any(has_status);
-        errors.extend(schema::validate(schema, any_status, &at.child("validation")));
+        let unchanged = options.unchanged_schemas.iter().any(|name| name == text(first, "name"));
+        errors.extend(schema::validate(schema, any_status, unchanged, &at.child("validation")));
     }
     if hoisted.subresources {
         columns::validate_subresources(first.get("subresources"), &at.child("subresources"), errors);

@@ -1,7 +1,7 @@
 //! What a CRD may say but the server will not do.
 
+use super::list;
 use super::spec::open_api;
-use super::{list, text};
 use crate::formats::Format;
 use crate::path::At;
 use crate::props::{Extra, Items, Props};
@@ -13,12 +13,9 @@ use std::collections::BTreeSet;
 pub fn warnings(crd: &Value) -> Vec<String> {
     let mut all = Vec::new();
     let mut sets = BTreeSet::new();
-    let mut unenforced = Vec::new();
     for version in list(crd.pointer("/spec/versions")) {
         let Some(Ok(schema)) = open_api(version).map(|schema| Props::parse(schema, &At::Root)) else { continue };
-        let mut has_rules = false;
         visit(&schema, &mut |s| {
-            has_rules |= s.validations.is_some_and(|rules| !rules.is_empty());
             let kind = if s.int_or_string { "integer,string" } else { s.kind };
             // Of a node with two types the format is judged as of none.
             let kind = if kind.contains(',') { "" } else { kind };
@@ -36,23 +33,18 @@ pub fn warnings(crd: &Value) -> Vec<String> {
                 ));
             }
         });
-        if has_rules {
-            let name = text(version, "name");
-            unenforced.push(format!("spec.versions[{name}].schema: x-kubernetes-validations are not enforced yet"));
-        }
     }
     all.extend(sets);
-    all.extend(unenforced);
     let mut seen = BTreeSet::new();
     all.retain(|warning| seen.insert(warning.clone()));
     all
 }
 
-/// Warnings for a changed CRD: those that the old one did not already earn, except for rules that are not enforced.
+/// Warnings for a changed CRD: those that the old one did not already earn.
 pub fn update_warnings(new: &Value, old: &Value) -> Vec<String> {
     let old: BTreeSet<String> = warnings(old).into_iter().collect();
     let mut new = warnings(new);
-    new.retain(|warning| !old.contains(warning) || warning.ends_with("not enforced yet"));
+    new.retain(|warning| !old.contains(warning));
     new
 }
 
