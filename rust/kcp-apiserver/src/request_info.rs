@@ -4,6 +4,8 @@ use crate::chain::{Next, StepResult};
 use crate::exchange::{Exchange, RequestInfo};
 use crate::server::ApiServer;
 use http::Method;
+use kcp_apimachinery::names;
+use kcp_apimachinery::selector::field::Selector;
 use kcp_apimachinery::status::Status;
 use percent_encoding::percent_decode_str;
 
@@ -60,7 +62,17 @@ pub fn info(method: &Method, path: &str, query: &str) -> Result<RequestInfo, Sta
         Method::DELETE => "deletecollection",
         _ => method_verb(method),
     };
+    if !info.names_object && matches!(info.verb, "list" | "watch" | "deletecollection") {
+        info.name = selected_name(query).unwrap_or_default();
+    }
     Ok(info)
+}
+
+/// The name that a collection request selects by: rules for single names then hold for it.
+fn selected_name(query: &str) -> Option<String> {
+    let selector = Selector::parse(&value(query, "fieldSelector")?).ok()?;
+    let name = selector.exact_match("metadata.name")?;
+    names::path_segment_name(name).is_empty().then(|| name.to_owned())
 }
 
 /// All values of a query parameter, decoded.
@@ -121,6 +133,11 @@ mod tests {
         );
         let i = case(Method::GET, "/api/v1/namespaces/a", "");
         assert_eq!((i.resource.as_str(), i.name.as_str(), i.namespace.as_str()), ("namespaces", "a", "a"));
+        // kube-api 3.1.4
+        let i = case(Method::GET, "/api/v1/namespaces/a/configmaps", "fieldSelector=metadata.name%3Db");
+        assert_eq!((i.verb, i.name.as_str(), i.names_object), ("list", "b", false));
+        let i = case(Method::GET, "/api/v1/configmaps", "watch=1&fieldSelector=metadata.name!%3Db");
+        assert_eq!((i.verb, i.name.as_str()), ("watch", ""));
         let i = case(Method::PUT, "/api/v1/namespaces/a/finalize", "");
         assert_eq!((i.resource.as_str(), i.subresource.as_str()), ("namespaces", "finalize"));
         let i = case(Method::GET, "/apis/example.com/v1/cowboys", "watch=1");

@@ -48,6 +48,7 @@ impl JsonPatch {
         let mut warnings: Vec<String> = decoded.duplicates.iter().map(|d| format!("json patch {d}")).collect();
         let mut operations = Vec::with_capacity(list.len());
         for (i, item) in list.into_iter().enumerate() {
+            let item = if item.is_null() { Value::Object(Map::new()) } else { item };
             let Value::Object(fields) = item else {
                 let what = json_type(&item);
                 return Err(bad(format!("json: cannot unmarshal {what} into Go value of type handlers.jsonPatchOp")));

@@ -6,6 +6,7 @@ use crate::exchange::{Exchange, UserInfo};
 use crate::server::ApiServer;
 use kcp_apimachinery::field::{BadValue, Error, ErrorList, Path};
 use kcp_apimachinery::gvk::GroupKind;
+use kcp_apimachinery::selector::{field, label};
 use kcp_apimachinery::status::Status;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -33,6 +34,10 @@ pub(super) async fn answer(
     let reason = decision.reason.to_string();
     if !reason.is_empty() {
         status["reason"] = reason.into();
+    }
+    let ignored = ignored_selectors(&spec["resourceAttributes"]);
+    if !ignored.is_empty() {
+        status["evaluationError"] = ignored.join("; ").into();
     }
     review["status"] = status;
     Ok(review)
@@ -79,6 +84,45 @@ fn attributes(spec: &Value) -> Attributes<'_> {
     }
     let path = &spec["nonResourceAttributes"];
     Attributes::path(path["verb"].as_str().unwrap_or_default(), path["path"].as_str().unwrap_or_default())
+}
+
+/// What is said of selectors that could not be read and so were left out of account.
+fn ignored_selectors(resource: &Value) -> Vec<String> {
+    let (fields, labels) = (&resource["fieldSelector"], &resource["labelSelector"]);
+    let raw = |selector: &Value| selector["rawSelector"].as_str().unwrap_or_default().to_owned();
+    let read = [
+        ("fieldSelector", fields, field::Selector::parse(&raw(fields)).is_ok(), reads_field as fn(&Value) -> bool),
+        ("labelSelector", labels, label::Selector::parse(&raw(labels)).is_ok(), reads_label),
+    ];
+    let mut said = Vec::new();
+    for (name, selector, raw_reads, reads) in read {
+        let requirements = selector["requirements"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let good = requirements.iter().filter(|requirement| reads(requirement)).count();
+        if raw_reads && good == requirements.len() {
+            continue;
+        }
+        let how = if good > 0 { "partially ignored" } else { "ignored" };
+        said.push(format!("spec.resourceAttributes.{name} {how} due to parse error"));
+    }
+    said
+}
+
+fn reads_label(requirement: &Value) -> bool {
+    let key = requirement["key"].as_str().unwrap_or_default();
+    let values = strings(&requirement["values"]).join(",");
+    let text = match requirement["operator"].as_str().unwrap_or_default() {
+        "In" => format!("{key} in ({values})"),
+        "NotIn" => format!("{key} notin ({values})"),
+        "Exists" => key.to_owned(),
+        "DoesNotExist" => format!("!{key}"),
+        _ => return false,
+    };
+    label::Selector::parse(&text).is_ok()
+}
+
+/// Fields are compared with one value and nothing else.
+fn reads_field(requirement: &Value) -> bool {
+    matches!(requirement["operator"].as_str(), Some("In" | "NotIn")) && strings(&requirement["values"]).len() == 1
 }
 
 fn validate(review: &Value, question: Question) -> ErrorList {

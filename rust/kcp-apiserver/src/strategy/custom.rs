@@ -27,13 +27,18 @@ pub struct Custom {
 impl Custom {
     /// The strategy of the version at `index`, with its row of the table of well-known kinds, if it has one.
     pub fn new(definition: Arc<Definition>, index: usize, native: Option<&'static Native>) -> Self {
-        // Objects are stored in the storage version's form; the schema they were written under is the request's.
-        let fingerprint = definition.versions[index].schema.fingerprint();
+        // Objects are stored in the storage version's form, pruned and defaulted by its schema.
+        let storage = definition.storage_version().unwrap_or(&definition.versions[index]);
+        let fingerprint = storage.schema.fingerprint();
         Self { definition, version: index, fingerprint, native }
     }
 
     fn version(&self) -> &Version {
         &self.definition.versions[self.version]
+    }
+
+    fn storage(&self) -> &Version {
+        self.definition.storage_version().unwrap_or_else(|| self.version())
     }
 }
 
@@ -128,12 +133,26 @@ impl Strategy for Custom {
     }
 
     fn from_stored(&self, object: &mut Value) {
-        let schema = &self.version().schema;
+        let schema = &self.storage().schema;
         // What was stored before the schema was as it is now must not keep it from being read.
         if schema.decode(object, Malformed::Drop).is_err() {
             schema.prune_only(object);
             schema.default(object);
         }
+        // Another version than the stored one shows what it knows, and defaults only what is sent to it.
+        if self.converts() {
+            self.version().schema.prune_only(object);
+        }
+    }
+
+    fn to_stored(&self, object: &mut Value) {
+        let schema = &self.storage().schema;
+        schema.prune_only(object);
+        schema.default(object);
+    }
+
+    fn converts(&self) -> bool {
+        self.storage().name != self.version().name
     }
 
     fn ownership(&self) -> Option<Type<'_>> {

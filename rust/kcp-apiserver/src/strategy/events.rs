@@ -92,7 +92,8 @@ fn is_set(object: &Value, field: &str) -> bool {
 
 /// The rules that both APIs share.
 fn validate(event: &Value, api: Api) -> ErrorList {
-    let mut errors = base::errors(event);
+    // Events of the older API are held to the rules of all metadata, not to those of the core's.
+    let mut errors = if api == Api::Events { base::errors(event) } else { ErrorList::default() };
     let namespace = meta::namespace(event);
     let involved = text(event, &["involvedObject", "namespace"]);
     let elsewhere = || {
@@ -208,6 +209,17 @@ fn validate_change(new: &Value, old: &Value, errors: &mut ErrorList) {
 impl Strategy for Events {
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
         self.base.decode(object)
+    }
+
+    fn name_problems(&self, name: &str) -> Vec<String> {
+        match self.api {
+            Api::Core => names::path_segment_name(name),
+            Api::Events => names::is_dns1123_subdomain(name),
+        }
+    }
+
+    fn checks_metadata(&self) -> bool {
+        self.api == Api::Events
     }
 
     fn validate_create(&self, object: &Value) -> ErrorList {

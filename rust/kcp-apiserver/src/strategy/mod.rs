@@ -95,6 +95,21 @@ pub trait Strategy: Send + Sync + 'static {
         let _ = (new, old, part);
     }
 
+    /// Whether the kind's own rules include those for metadata, so that both are reported together.
+    fn checks_metadata(&self) -> bool {
+        true
+    }
+
+    /// Whether [`Self::admit`] speaks before the rules of validation do.
+    fn admits_first(&self) -> bool {
+        false
+    }
+
+    /// Whether a delete answers with the object it removed, not with a status.
+    fn answers_removed(&self) -> bool {
+        false
+    }
+
     /// The kind's rules for a new object; metadata is checked elsewhere.
     fn validate_create(&self, object: &Value) -> ErrorList {
         let _ = object;

@@ -101,6 +101,11 @@ impl Strategy for Namespaces {
 
     fn default(&self, object: &mut Value) {
         label_with_name(object);
+        if text(object, &["status", "phase"]).is_empty()
+            && let Some(status) = base::section(object, "status")
+        {
+            status.insert("phase".to_owned(), "Active".into());
+        }
     }
 
     fn name_problems(&self, name: &str) -> Vec<String> {

@@ -235,6 +235,10 @@ impl Strategy for Rbac {
         })
     }
 
+    fn admits_first(&self) -> bool {
+        true
+    }
+
     fn creates_on_update(&self) -> bool {
         true
     }

@@ -177,6 +177,19 @@ impl Strategy for Secrets {
         label == "type"
     }
 
+    fn warnings(&self, object: &Value, _old: Option<&Value>) -> Vec<String> {
+        if text(object, &["type"]) != "kubernetes.io/tls" {
+            return Vec::new();
+        }
+        let missing = [("tls.crt", "certificate"), ("tls.key", "key")].into_iter().find(|(key, _)| {
+            let given = map(object, "data").get(*key).and_then(Value::as_str).unwrap_or_default();
+            let decoded = STANDARD.decode(given).unwrap_or_default();
+            !String::from_utf8_lossy(&decoded).contains("-----BEGIN ")
+        });
+        let say = |(_, what)| format!("tls: failed to find any PEM data in {what} input");
+        missing.map(say).into_iter().collect()
+    }
+
     fn updates_unconditionally(&self) -> bool {
         true
     }

@@ -54,6 +54,10 @@ impl Strategy for ServiceAccounts {
         Box::pin(birth::departure(server, key))
     }
 
+    fn answers_removed(&self) -> bool {
+        true
+    }
+
     fn updates_unconditionally(&self) -> bool {
         true
     }

@@ -115,7 +115,11 @@ impl Tree {
             }
             (Node::StructOrBool(_), _) => findings.fail(|| "boolean or JSON schema expected".to_owned()),
             (Node::StructOrList(_) | Node::StructOrStrings(_), other) => *other = Value::Null,
-            (Node::Time | Node::MicroTime, other) => {
+            (Node::MicroTime, other) => {
+                let noun = noun(other);
+                findings.fail(|| self.mismatch(noun, &Node::String, place));
+            }
+            (Node::Time, other) => {
                 let noun = noun(other);
                 findings.fail(|| format!("json: cannot unmarshal {noun} into Go value of type string"));
             }

@@ -1,8 +1,8 @@
 //! Continue tokens: where a paged list goes on, and at which revision.
 
 use crate::verbs::target::Target;
-use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{DecodeError, Engine};
 use bytes::Bytes;
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::strict;
@@ -54,11 +54,20 @@ impl Token {
     pub fn decode(text: &str, target: &Target) -> Result<Self, Status> {
         let invalid =
             |why: &str| Status::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
-        let raw = URL_SAFE_NO_PAD.decode(text).map_err(|error| invalid(&error.to_string()))?;
+        let raw = URL_SAFE_NO_PAD.decode(text).map_err(|error| {
+            let offset = match error {
+                DecodeError::InvalidByte(offset, _) | DecodeError::InvalidLastSymbol { offset, .. } => offset,
+                DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => text.len() - text.len() % 4,
+            };
+            invalid(&format!("illegal base64 data at input byte {offset}"))
+        })?;
         let decoded = strict::decode(&raw).map_err(|error| invalid(&error))?;
         let wire: Wire = serde_json::from_value(decoded).map_err(|error| invalid(&error.to_string()))?;
         if wire.v != VERSION {
-            return Err(invalid(&format!("server does not recognize this encoded version {:?}", wire.v)));
+            return Err(invalid(&format!("server does not recognize this encoded version {}", wire.v)));
+        }
+        if wire.start.is_empty() {
+            return Err(invalid("encoded start key empty (version meta.k8s.io/v1)"));
         }
         let mut parts: Vec<&str> = wire.start.strip_suffix('\0').unwrap_or(&wire.start).split('/').collect();
         let mut take = |wanted: bool, fixed: &str| -> Option<String> {

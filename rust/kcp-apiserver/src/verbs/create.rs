@@ -102,10 +102,8 @@ pub async fn store(
         server.clusters.ensure(server, &target.cluster).await?;
     }
     place(&mut object, target)?;
-    let given_revision = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-    if !given_revision.is_empty() && given_revision != "0" {
-        return Err(Status::generic(500, "resourceVersion should not be set on objects to be created"));
-    }
+    // What is no number counts as none.
+    let names_revision = meta::resource_version(&object).parse::<u64>().is_ok_and(|revision| revision != 0);
     codec::strip(&mut object);
     let mut guard = match target.namespace.as_str() {
         "" => None,
@@ -127,16 +125,26 @@ pub async fn store(
             object["metadata"]["name"] = Value::String(generate(&base));
         }
         let name = object_name(&object).to_owned();
+        let early = match strategy.admits_first() {
+            true => Some(strategy.admit(server, exchange, &mut object, None, Part::Main).await?),
+            false => None,
+        };
         let check = |name: &str, prefix: bool| names::masked(name, prefix, |name| strategy.name_problems(name));
-        let mut errors = meta::validate_object_meta(&object, served.namespaced, check, &Path::root("metadata"));
-        if given.is_some() {
-            errors.extend(managed::problems(&entries));
-        }
-        errors.extend(strategy.validate_create(&object));
+        let metadata = || {
+            let mut errors = meta::validate_object_meta(&object, served.namespaced, check, &Path::root("metadata"));
+            if given.is_some() {
+                errors.extend(managed::problems(&entries));
+            }
+            errors
+        };
+        let errors = write::all_errors(strategy, metadata, strategy.validate_create(&object));
         if !errors.is_empty() {
             return Err(Status::invalid(&target.kind(), &name, &errors));
         }
-        let admission = strategy.admit(server, exchange, &mut object, None, Part::Main).await?;
+        let admission = match early {
+            Some(admission) => admission,
+            None => strategy.admit(server, exchange, &mut object, None, Part::Main).await?,
+        };
         write::check_depth(&object)?;
         if attempt == 1 {
             let warnings = strategy.warnings(&object, None);
@@ -147,9 +155,13 @@ pub async fn store(
             if server.store.get(&key).await.map_err(|error| storage_error(&error))?.is_some() {
                 return Err(Status::already_exists(&target.resource(), &name));
             }
+            write::as_stored(strategy, &mut object);
             write::restore_cluster(&mut object, target);
             managed::put(&mut object, &entries);
             return Ok(Written::Dry(object));
+        }
+        if names_revision {
+            return Err(Status::generic(500, "resourceVersion should not be set on objects to be created"));
         }
         let value = write::stored(server, &target.cluster, strategy, &object, &entries);
         let references = garbage::references(server, &target.view, &target.cluster, &object, None).await?;
@@ -165,7 +177,7 @@ pub async fn store(
                 if generates && attempt < NAME_ATTEMPTS {
                     continue;
                 }
-                return Err(exists(target, &name, current.as_ref(), generates));
+                return Err(exists(target, &name, current.as_ref(), !base.is_empty()));
             }
             Err(CommitError::Guard { .. } | CommitError::Conflict { .. }) if attempt < ATTEMPTS => {
                 if !target.namespace.is_empty() {

@@ -32,6 +32,9 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let options = options(exchange, target).await?;
     let gone = remove(server, target, &target.key(&target.name), &options).await?;
     let response = match gone {
+        Gone::Now(object) if target.served.strategy.answers_removed() => {
+            output::value(server, exchange, &negotiated, &target.served, object, StatusCode::OK)?
+        }
         Gone::Later(object) => {
             // Only who asked in the old way is told that it is not done yet.
             let code = if options.accepts_later { StatusCode::ACCEPTED } else { StatusCode::OK };
@@ -64,6 +67,11 @@ fn decode(media: &str, body: &[u8], target: &Target) -> Result<Value, Status> {
     if media == "application/json" {
         let refuse = |error| Status::bad_request(format!("couldn't get version/kind; json parse error: {error}"));
         return strict::decode(body).map_err(refuse);
+    }
+    // The options have a type of their own, whatever is deleted.
+    let known = ["application/yaml", crate::protobuf::MEDIA_TYPE].contains(&media);
+    if !known {
+        return Err(input::unsupported(true));
     }
     Ok(input::decode(media, body, &target.served)?.object)
 }
@@ -110,7 +118,11 @@ pub async fn remove(server: &ApiServer, target: &Target, key: &Key, options: &De
                         let item = Item { key: key.clone(), revision: committed.first, value };
                         Ok(Gone::Later(output::object(served, &item)?))
                     }
-                    None => Ok(Gone::Now(object)),
+                    None => {
+                        let mut last = object;
+                        meta::set_resource_version(&mut last, &committed.first.to_string());
+                        Ok(Gone::Now(last))
+                    }
                 };
             }
             Err(CommitError::Conflict { .. } | CommitError::Guard { .. }) => {}

@@ -14,7 +14,12 @@ use kcp_storage::Item;
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
     let negotiated = output::negotiate(exchange, target)?;
     let wanted = crate::request_info::value(exchange.query(), "resourceVersion").unwrap_or_default();
-    if let Some(revision) = parse_revision(&wanted)? {
+    let parsed = parse_revision(&wanted).map_err(|status| match target.served.storage.as_str() {
+        // Events are read past the cache, which has words of its own.
+        "events" => Status::bad_request(format!("invalid resource version: {}", status.message)),
+        _ => status,
+    });
+    if let Some(revision) = parsed? {
         super::list::wait_for(server, revision).await?;
     }
     let item = read(server, target).await?;

@@ -108,8 +108,13 @@ pub fn decode(media: &str, body: &[u8], served: &Served) -> Result<Input, Status
             };
             Ok(Input { object, complaints: Vec::new() })
         }
-        _ => Err(Status::unsupported_media_type(if served.is_typed() { &TYPES } else { &TYPES[..2] })),
+        _ => Err(unsupported(served.is_typed())),
     }
+}
+
+/// The refusal of a media type that bodies of typed, or of custom, kinds do not have.
+pub fn unsupported(typed: bool) -> Status {
+    Status::unsupported_media_type(if typed { &TYPES } else { &TYPES[..2] })
 }
 
 /// What Go's decoder calls a value's type.
@@ -138,7 +143,12 @@ pub fn settle(
         _ if complaints.is_empty() => Ok(()),
         FieldValidation::Ignore => Ok(()),
         FieldValidation::Warn => {
-            exchange.warnings.extend(complaints);
+            for complaint in complaints {
+                match complaint.strip_prefix(yaml::COMPLAINT) {
+                    Some(lines) => exchange.warnings.extend(lines.lines().map(|line| line.trim().to_owned())),
+                    None => exchange.warnings.push(complaint),
+                }
+            }
             Ok(())
         }
         FieldValidation::Strict => {

@@ -139,14 +139,18 @@ async fn collect(
         // Later pages of this answer read the same state.
         at = At::Exact(revision);
         let last = page.items.last().map(|item| item.key.to_bytes());
+        let mut unread = false;
         if selection.is_everything() && items.is_empty() {
             items = page.items;
         } else {
-            for item in page.items {
+            let count = page.items.len();
+            for (index, item) in page.items.into_iter().enumerate() {
                 match selection.matches(&item) {
                     Ok(true) => {
                         items.push(item);
-                        if limit > 0 && items.len() > limit {
+                        if limit > 0 && items.len() == limit {
+                            // Whether what lies behind is selected is for the next page to find out.
+                            unread = index + 1 < count;
                             break;
                         }
                     }
@@ -155,13 +159,9 @@ async fn collect(
                 }
             }
         }
-        let over = limit > 0 && items.len() > limit;
-        if over {
-            items.truncate(limit);
-        }
         let full = limit > 0 && items.len() == limit;
-        if over || !page.more || full {
-            let more = over || page.more;
+        if !page.more || full {
+            let more = unread || page.more;
             let continue_after = more.then(|| match items.last() {
                 Some(item) => item.key.to_bytes(),
                 None => last.unwrap_or_default(),
@@ -205,7 +205,8 @@ pub async fn wait_for(server: &ApiServer, revision: u64) -> Result<(), Status> {
     Err(Status::too_large_resource_version(revision, server.store.head().get(), 1))
 }
 
-fn answer(
+/// A list as an answer.
+pub fn answer(
     server: &ApiServer,
     exchange: &Exchange,
     target: &Target,
@@ -260,6 +261,8 @@ fn answer(
         }
         Shape::PartialList(version) => {
             let items: Vec<Value> = objects.iter().map(|(object, _)| output::partial(object, version)).collect();
+            // Null where there are none, as Go writes a list that was never made.
+            let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
             json!({"kind": "PartialObjectMetadataList", "apiVersion": version.api_version(), "metadata": metadata,
                 "items": items})
         }
@@ -285,7 +288,13 @@ pub fn served_for(exchange: &Exchange, target: &Target, item: &Item) -> Option<A
     Some(Arc::clone(&target.served))
 }
 
-fn list_meta(custom: bool, revision: Revision, token: Option<String>, remaining: Option<usize>) -> Map<String, Value> {
+/// Metadata of a list.
+pub fn list_meta(
+    custom: bool,
+    revision: Revision,
+    token: Option<String>,
+    remaining: Option<usize>,
+) -> Map<String, Value> {
     let mut meta = Map::new();
     if custom {
         // Lists of custom resources carry an empty token, as those of a real API server do.

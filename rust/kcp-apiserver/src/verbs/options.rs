@@ -6,7 +6,7 @@ use kcp_apimachinery::GroupKind;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::meta;
 use kcp_apimachinery::status::Status;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// How unknown and duplicate fields of a body are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +116,8 @@ impl DeleteOptions {
         let mut options = Self::default();
         let (dry, policy, orphan) = match body {
             Some(body) => {
+                // `null` says nothing, and still stands before the query.
+                let body = if body.is_null() { &Value::Object(Map::new()) } else { body };
                 check_header(body)?;
                 check_types(body)?;
                 let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -253,6 +255,11 @@ impl ListOptions {
             let text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
             errors.push(Error::forbidden(&path, text));
         }
+        // A watch of the newest state sends initial events, and so counts as if it had said so.
+        let newest = self.send_initial_events.is_none() && matches!(self.resource_version.as_str(), "" | "0");
+        if !self.continue_token.is_empty() && newest && self.version_match.is_empty() {
+            errors.push(Error::forbidden(&path, "resourceVersionMatch is forbidden when continue is provided"));
+        }
         errors
     }
 }
@@ -278,36 +285,36 @@ fn not_a_number(text: &str) -> Status {
 
 /// Checks the `timeout` parameter of a request that is not a watch.
 pub fn check_timeout(query: &str) -> Result<(), Status> {
-    match value(query, "timeout") {
-        Some(text) if !is_duration(&text) => Err(Status::bad_request(format!(
-            "invalid timeout specified in the request URL - time: invalid duration {text:?}"
-        ))),
-        _ => Ok(()),
-    }
+    let Some(text) = value(query, "timeout") else { return Ok(()) };
+    duration_problem(&text).map_or(Ok(()), |problem| {
+        Err(Status::bad_request(format!("invalid timeout specified in the request URL - time: {problem} {text:?}")))
+    })
 }
 
-/// Whether text is a duration as Go writes them: `0`, or numbers with units such as `1m30s`.
-fn is_duration(text: &str) -> bool {
+/// What keeps a text from being a duration as Go writes them: `0`, or numbers with units such as `1m30s`.
+fn duration_problem(text: &str) -> Option<String> {
     let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
     if rest == "0" {
-        return true;
+        return None;
     }
+    let invalid = || Some("invalid duration".to_owned());
     if rest.is_empty() {
-        return false;
+        return invalid();
     }
     while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
-        let (number, tail) = rest.split_at(digits);
+        let in_number = |c: char| c.is_ascii_digit() || c == '.';
+        let (number, tail) = rest.split_at(rest.len() - rest.trim_start_matches(in_number).len());
         if !number.bytes().any(|byte| byte.is_ascii_digit()) || number.matches('.').count() > 1 {
-            return false;
+            return invalid();
         }
-        let units = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"];
-        let Some(unit) = units.into_iter().filter(|unit| tail.starts_with(unit)).max_by_key(|unit| unit.len()) else {
-            return false;
-        };
-        rest = &tail[unit.len()..];
+        let (unit, tail) = tail.split_at(tail.find(in_number).unwrap_or(tail.len()));
+        match unit {
+            "" => return Some("missing unit in duration".to_owned()),
+            "ns" | "us" | "µs" | "μs" | "ms" | "s" | "m" | "h" => rest = tail,
+            _ => return Some(format!("unknown unit {unit:?} in duration")),
+        }
     }
-    true
+    None
 }
 
 fn dry_run(values: &[String], errors: &mut ErrorList) -> bool {
@@ -350,13 +357,15 @@ const DELETE_FIELDS: &[(&str, &str, Fits)] = &[
 fn check_types(body: &Value) -> Result<(), Status> {
     let refuse = |value: &Value, into: String| {
         let given = go_type(value);
-        Err(Status::bad_request(format!(
-            "DeleteOptions in version \"v1\" cannot be handled as a DeleteOptions: json: cannot unmarshal {given} into \
-             Go {into}"
-        )))
+        Err(Status::bad_request(format!("json: cannot unmarshal {given} into Go {into}")))
     };
     if !body.is_object() {
-        return refuse(body, "value of type v1.DeleteOptions".to_owned());
+        let given = go_type(body);
+        return Err(Status::bad_request(format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {given} into Go value of type struct \
+             {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \
+             \"json:\\\"kind,omitempty\\\"\" }}"
+        )));
     }
     for (path, go, fits) in DELETE_FIELDS {
         let value = body.pointer(&format!("/{path}")).filter(|value| !value.is_null());

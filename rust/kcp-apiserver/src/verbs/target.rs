@@ -54,22 +54,32 @@ impl Target {
             return Err(Miss::NoRoute);
         }
         if !info.subresource.is_empty() && !served.subresources.iter().any(|sub| sub.name == info.subresource) {
-            return Err(Miss::Refused(Status::not_found_route()));
+            let resource = GroupResource::new(&served.group, &served.resource);
+            let by_name = || Status::not_found(&resource, &info.name);
+            let status = if served.is_custom() { by_name() } else { Status::not_found_route() };
+            return Err(Miss::Refused(status));
         }
         let whole = info.subresource.is_empty() && !info.names_object;
-        if exchange.parts.method == Method::HEAD || (whole && matches!(info.verb, "update" | "patch")) {
+        if whole && matches!(info.verb, "update" | "patch") && served.is_custom() && served.namespaced == in_namespace {
+            return Err(Miss::Refused(Status::bad_request("name must be provided")));
+        }
+        if (exchange.parts.method == Method::HEAD && !served.is_custom())
+            || (whole && matches!(info.verb, "update" | "patch"))
+        {
             return Err(Miss::Refused(Status::method_not_allowed()));
         }
         let collection_verb = matches!(info.verb, "list" | "watch");
         if served.namespaced && !in_namespace && (info.names_object || !collection_verb) {
-            let status = if info.names_object { return Err(Miss::NoRoute) } else { Status::method_not_allowed() };
-            return Err(Miss::Refused(status));
+            if info.names_object || served.is_custom() {
+                return Err(Miss::NoRoute);
+            }
+            return Err(Miss::Refused(Status::method_not_allowed()));
         }
         if !allows(&served, &info.subresource, info.verb) || (info.verb == "create" && misplaced_create(exchange)) {
             return Err(Miss::Refused(Status::method_not_allowed()));
         }
         let namespace = if served.namespaced { info.namespace.clone() } else { String::new() };
-        let name = info.name.clone();
+        let name = if info.names_object { info.name.clone() } else { String::new() };
         Ok(Self { view, served, cluster: exchange.cluster_name().to_owned(), namespace, name })
     }
 

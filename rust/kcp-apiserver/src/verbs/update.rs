@@ -39,6 +39,10 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     for _ in 0..ATTEMPTS {
         let found = server.store.get(&target.key(&target.name)).await.map_err(|error| storage_error(&error))?;
         let Some(item) = found else {
+            let uid = meta::uid(&given.object);
+            if !uid.is_empty() {
+                return Err(Status::conflict(&target.resource(), &target.name, uid_mismatch(uid, "")));
+            }
             if part != Part::Main || !served.strategy.creates_on_update() {
                 return Err(Status::not_found(&target.resource(), &target.name));
             }

@@ -10,7 +10,7 @@ use crate::strategy::{Part, Strategy, WORK_TERM};
 use crate::verbs::output;
 use crate::verbs::target::Target;
 use bytes::Bytes;
-use kcp_apimachinery::field::Path;
+use kcp_apimachinery::field::{ErrorList, Path};
 use kcp_apimachinery::managed::same_but_times;
 use kcp_apimachinery::meta;
 use kcp_apimachinery::status::Status;
@@ -128,19 +128,30 @@ pub async fn replace(
     strategy.prepare_update(&mut new, old_object, part);
     // Whether the change names the stored revision was decided before; here it does, for the rules and for a dry run.
     meta::set_resource_version(&mut new, &old.revision.to_string());
-    let mut errors = meta::validate_object_meta_update(&new, old_object, &Path::root("metadata"));
-    if given.is_some() {
-        errors.extend(managed::problems(&entries));
-    }
-    errors.extend(strategy.validate_update(&new, old_object, part));
+    let early = match strategy.admits_first() {
+        true => Some(strategy.admit(server, exchange, &mut new, Some(old_object), part).await?),
+        false => None,
+    };
+    let metadata = || {
+        let mut errors = meta::validate_object_meta_update(&new, old_object, &Path::root("metadata"));
+        if given.is_some() {
+            errors.extend(managed::problems(&entries));
+        }
+        errors
+    };
+    let errors = all_errors(strategy, metadata, strategy.validate_update(&new, old_object, part));
     if !errors.is_empty() {
         return Err(Status::invalid(&target.kind(), old.key.name(), &errors).into());
     }
-    let admission = strategy.admit(server, exchange, &mut new, Some(old_object), part).await?;
+    let admission = match early {
+        Some(admission) => admission,
+        None => strategy.admit(server, exchange, &mut new, Some(old_object), part).await?,
+    };
     check_depth(&new)?;
     exchange.warnings.extend(strategy.warnings(&new, Some(old_object)));
     if dry_run {
         // What a dry run answers keeps the revision of what stands there.
+        as_stored(strategy, &mut new);
         restore_cluster(&mut new, target);
         managed::put(&mut new, &entries);
         return Ok(Written::Dry(new));
@@ -185,6 +196,24 @@ pub async fn replace(
     }
 }
 
+/// What a write is refused for: the metadata's errors and the kind's, in the order Kubernetes reports them.
+pub fn all_errors(strategy: &dyn Strategy, metadata: impl FnOnce() -> ErrorList, own: ErrorList) -> ErrorList {
+    if !strategy.checks_metadata() && !own.is_empty() {
+        return own;
+    }
+    let mut errors = metadata();
+    errors.extend(own);
+    errors
+}
+
+/// Makes of an object what storing and reading it would make of it.
+pub fn as_stored(strategy: &dyn Strategy, object: &mut Value) {
+    if strategy.converts() {
+        strategy.to_stored(object);
+        strategy.from_stored(object);
+    }
+}
+
 /// Puts the cluster annotation back on an object that is answered without having been stored.
 pub fn restore_cluster(object: &mut Value, target: &Target) {
     if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -208,11 +237,18 @@ fn carry_over(new: &mut Value, old: &Value) {
     if let (true, Some(uid)) = (meta.get("uid").is_none_or(|uid| uid == ""), old_meta.get("uid")) {
         meta.insert("uid".to_owned(), uid.clone());
     }
-    for field in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
+    for field in ["creationTimestamp", "generation"] {
         match old_meta.get(field) {
             Some(value) => meta.insert(field.to_owned(), value.clone()),
             None => meta.remove(field),
         };
+    }
+    // A mark for deletion stays; that an update sets one is refused as a change of what never changes.
+    if let Some(time) = old_meta.get("deletionTimestamp") {
+        meta.insert("deletionTimestamp".to_owned(), time.clone());
+    }
+    if let Some(grace) = old_meta.get("deletionGracePeriodSeconds") {
+        meta.entry("deletionGracePeriodSeconds").or_insert_with(|| grace.clone());
     }
     meta.remove("selfLink");
 }

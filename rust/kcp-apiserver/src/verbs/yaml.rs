@@ -9,6 +9,9 @@ use serde_saphyr::{DuplicateKeyPolicy, Error, Options};
 /// of aliases would keep a thread busy for as long as this allows.
 const REPLAYED: usize = 50_000;
 
+/// How complaints about repeated keys begin; a line each follows.
+pub const COMPLAINT: &str = "yaml: unmarshal errors:\n";
+
 /// Decodes one YAML document. Repeated keys are complained about; the last one counts.
 ///
 /// # Errors
@@ -71,7 +74,7 @@ fn repeated(complaint: &str) -> String {
     let line: String = after("line ").chars().take_while(char::is_ascii_digit).collect();
     let key = after("duplicate mapping key: ");
     let key = key.split(", set ").next().unwrap_or_default().lines().next().unwrap_or_default();
-    format!("yaml: unmarshal errors:\n  line {line}: key {key:?} already set in map")
+    format!("{COMPLAINT}  line {line}: key {key:?} already set in map")
 }
 
 #[cfg(test)]
