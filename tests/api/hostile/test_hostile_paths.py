@@ -161,6 +161,9 @@ def test_a_forged_continue_token_leads_nowhere_else(victim: Victim) -> None:
     for start in ("", "\0", "a\0", "zz", "~" * 20_000):
         forged = quote(token({"v": VERSION, "rv": -1, "start": start}))
         answer = victim.request("GET", f"{COLLECTION}?continue={forged}")
+        if not start:
+            assert answer.code == 400
+            continue
         assert answer.code == 200
         listed = json.loads(answer.body)
         assert listed["kind"] == "ConfigMapList"

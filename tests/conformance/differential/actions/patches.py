@@ -121,7 +121,8 @@ def json_patch(world: World) -> Step | None:
                 operations.append({"op": op, "from": rng.choice(paths), "path": path})
     if rng.random() < 0.3:
         operations = [{"op": "add", "path": "/metadata/labels/patched", "value": rng.choice(["v1", "v2"])}]
-    return _patch(world, known, operations, JSON, "json-patch", "-")
+    touched = json.dumps([[operation.get("path"), operation.get("from")] for operation in operations])
+    return _patch(world, known, operations, JSON, "json-patch", "annotations" if "/annotations" in touched else "-")
 
 
 def strategic(world: World) -> Step | None:

@@ -54,7 +54,7 @@ def get(world: World) -> Step | None:
 def get_missing(world: World) -> Step:
     """Read an object that is not there."""
     kind = a_kind(world)
-    name = world.rng.choice(["missing", "Missing", "a b", "%2e%2e", "x" * 300, "system:node", "a%2Fb"])
+    name = world.rng.choice(["missing", "Missing", "a b", "%2e%2e", "x" * 300, "system:nothing", "a%2Fb"])
     return step(
         world,
         "GET",

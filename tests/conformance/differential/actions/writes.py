@@ -493,6 +493,8 @@ def wrong_endpoint(world: World) -> Step:
         inside = f"{kind.root}/namespaces/{namespace}/{kind.resource}"
         choices += [("with-namespace", "POST", inside), ("list-with-namespace", "GET", inside)]
     fault, method, path = rng.choice(choices)
+    if method == "GET" and not kind.namespaced and "one" not in path:
+        path += f"?labelSelector=e%3D{TOKEN}"
     sent = body if method in ("POST", "PUT", "PATCH") else None
     headers = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else {}
     return step(world, method, path, sent, what=("endpoint", kind.label, fault), headers=headers)
