@@ -23,7 +23,8 @@ PEERING = "apiVersion: kopf.dev/v1\nkind: KopfPeering\nmetadata: {name: sheriffs
 @contextmanager
 def running(cluster: LogicalCluster, name: str, *options: str, release: bool = False) -> Iterator[Program]:
     """Run the operator of `operators/cowboys.py` on the default namespace."""
-    command = [sys.executable, "-m", "kopf", "run", "--namespace=default", *(options or ("--standalone",)), OPERATOR]
+    how = options or ("--standalone",)
+    command = [sys.executable, "-m", "kopf", "run", "--namespace=default", *how, str(OPERATOR)]
     environment = {
         **cluster.kubectl.environment(),
         "OPERATOR_NAME": name,
