@@ -47,6 +47,7 @@ class Release:
 
 
 PROGRAMS = {
+    "helm 4": ("helm", ()),
     "helm 4, client-side": ("helm", ("--server-side=false",)),
     "helm 3": ("helm-3", ()),
 }
@@ -55,7 +56,7 @@ PROGRAMS = {
 @pytest.fixture
 def release(request: pytest.FixtureRequest, clients: Clients) -> Release:
     """Return a release by helm 4, or by the program that the test's parameter names."""
-    program, flags = PROGRAMS[getattr(request, "param", "helm 4, client-side")]
+    program, flags = PROGRAMS[getattr(request, "param", "helm 4")]
     url = clients.server.new_cluster()
     return Release(clients.client(program, url, "admin"), clients.kubectl(url), flags)
 
@@ -113,7 +114,22 @@ def test_an_upgrade_the_server_refuses_is_a_failed_revision(release: Release) ->
     assert (release.price(), release.bottles()) == ("3", 10)
 
 
-def test_what_others_changed_meanwhile_comes_back_and_what_they_added_stays(release: Release) -> None:
+def test_what_others_changed_meanwhile_is_a_conflict_until_it_is_forced(release: Release) -> None:
+    release.do("install", CHART)
+    release.kubectl("delete", "sa", "mine-keeper")
+    release.kubectl("patch", "cm", "mine-prices", "-p", '{"data":{"beer":"99","wine":"8"}}')
+
+    refused = release.helm.fails("upgrade", "mine", CHART, "--set", "beer=4")
+    assert 'Apply failed with 1 conflict: conflict with "kubectl-patch" using v1: .data.beer' in refused
+    release.do("upgrade", CHART, "--set", "beer=4", "--force-conflicts")
+
+    assert release.names("sa") == ["mine-keeper"]
+    assert release.price() == "4"
+    assert release.kubectl("get", "cm", "mine-prices", "-o", "jsonpath={.data.wine}") == "8"
+
+
+@pytest.mark.parametrize("release", ["helm 3"], indirect=True)
+def test_without_owners_of_fields_drift_comes_back_and_what_others_added_stays(release: Release) -> None:
     release.do("install", CHART)
     release.kubectl("delete", "sa", "mine-keeper")
     release.kubectl("patch", "cm", "mine-prices", "-p", '{"data":{"beer":"99","wine":"8"}}')

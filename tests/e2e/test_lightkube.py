@@ -115,8 +115,34 @@ def test_custom_resources_are_found_in_the_cluster_and_handled(west: Client) -> 
     with pytest.raises(ApiError) as refused:
         west.create(cowboy("grim", tags=["a", "a"]))
     assert 'spec.tags[1]: Duplicate value: "a"' in refused.value.status.message
-    managers = {entry.manager for entry in west.get(Cowboy, "lucky").metadata.managedFields or []}
-    assert managers <= {"lightkube"}
+    entries = west.get(Cowboy, "lucky").metadata.managedFields
+    assert {(entry.manager, entry.operation, entry.subresource) for entry in entries} == {
+        ("lightkube", "Update", None),
+        ("lightkube", "Update", "scale"),
+        ("lightkube", "Update", "status"),
+    }
+
+
+def test_it_applies_as_a_manager_of_fields(west: Client, cluster: LogicalCluster) -> None:
+    def document(**spec: Json) -> Json:
+        return Cowboy(
+            apiVersion="wildwest.dev/v1alpha1",
+            kind="Cowboy",
+            metadata=ObjectMeta(name="lucky", namespace="default"),
+            spec=spec,
+        )
+
+    west.apply(document(intent="gold", gear=[{"name": "rope"}]))
+    west.apply(document(gear=[{"name": "hat"}]), field_manager="hers")
+    with pytest.raises(ApiError) as refused:
+        west.apply(document(intent="love"), field_manager="hers")
+    assert refused.value.status.reason == "Conflict"
+    assert refused.value.status.details.causes[0].field == ".spec.intent"
+    taken = west.apply(document(intent="love"), field_manager="hers", force=True)
+
+    assert taken["spec"] == {"intent": "love", "mood": "calm", "horses": 1, "gear": [{"name": "rope", "count": 1}]}
+    owners = {entry.manager: entry.operation for entry in taken.metadata.managedFields}
+    assert owners == {"lightkube": "Apply", "hers": "Apply"}
 
 
 def test_it_waits_for_a_condition_and_for_the_end(west: Client) -> None:

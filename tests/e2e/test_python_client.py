@@ -212,6 +212,20 @@ def test_the_dynamic_client_finds_and_handles_custom_resources(dynamic: DynamicC
         cowboys.get(name="lucky", namespace="default")
 
 
+def test_the_dynamic_client_applies_and_is_told_of_conflicts(dynamic: DynamicClient) -> None:
+    maps = dynamic.resources.get(api_version="v1", kind="ConfigMap")
+
+    def apply(manager: str, force: bool | None = None, **data: str) -> Json:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prices"}, "data": data}
+        return maps.server_side_apply(body=body, namespace="default", field_manager=manager, force_conflicts=force)
+
+    apply("his", apple="3", pear="4")
+    with pytest.raises(ConflictError):
+        apply("hers", apple="5")
+    assert apply("hers", force=True, apple="5").data.to_dict() == {"apple": "5", "pear": "4"}
+    assert apply("his").data.to_dict() == {"apple": "5"}
+
+
 def test_the_dynamic_client_watches_custom_resources_to_the_end_of_the_initial_events(dynamic: DynamicClient) -> None:
     utils.create_from_yaml(dynamic.client, str(FIXTURES / "cowboys.yaml"))
     cowboys = dynamic.resources.get(api_version="wildwest.dev/v1alpha1", kind="Cowboy")
