@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.conformance.scenarios import (
+    apply,
     definitions,
     discovery,
     instances,
@@ -26,6 +27,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *tables.SCENARIOS,
     *watches.SCENARIOS,
     *writes.SCENARIOS,
+    *apply.SCENARIOS,
     *lifecycles.SCENARIOS,
     *reviews.SCENARIOS,
     *definitions.SCENARIOS,

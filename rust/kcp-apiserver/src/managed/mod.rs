@@ -16,7 +16,7 @@ use crate::server::ApiServer;
 use crate::strategy::Part;
 use crate::verbs::Target;
 use kcp_apimachinery::field::{ErrorList, Path};
-use kcp_apimachinery::managed::{self, Applied, Apply, Entries, FieldSet, Refusal, Request};
+use kcp_apimachinery::managed::{self, Applied, Apply, Entries, FieldSet, Refusal, Request, SCALE_VERSION};
 use kcp_apimachinery::{Status, meta, text, time};
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -92,6 +92,14 @@ pub fn take(object: &mut Value) -> Option<Value> {
     meta::remove(object, "managedFields")
 }
 
+/// Keeps the wish to throw the entries away, an empty list, from being decoded as no list.
+pub fn keep_reset(object: &mut Value) {
+    let entries = object.get_mut("metadata").and_then(|meta| meta.get_mut("managedFields"));
+    if let Some(Value::Array(entries)) = entries.filter(|entries| entries.as_array().is_some_and(Vec::is_empty)) {
+        entries.push(Value::Object(serde_json::Map::new()));
+    }
+}
+
 /// Puts entries into an object that is answered as a value.
 pub fn put(object: &mut Value, entries: &[u8]) {
     if let (false, Ok(entries)) = (entries.is_empty(), serde_json::from_slice::<Value>(entries)) {
@@ -158,14 +166,47 @@ pub fn applied(
     let mut empty = served.strategy.empty();
     empty["apiVersion"] = Value::from(served.api_version.as_str());
     empty["kind"] = Value::from(served.kind.as_str());
-    let entries = Entries::parse(entries)
-        .map_err(|error| Status::generic(500, format!("failed to decode managed fields: {error}")))?;
     let wanted = Apply { live: live.unwrap_or(&empty), empty: &empty, config, force };
-    managed::apply(wanted, entries, &author.request(&served.api_version), &versions).map_err(|refusal| match refusal {
+    merged(wanted, parse(entries)?, &author.request(&served.api_version), &versions)
+}
+
+/// Merges an applied scale into the one that an object shows. Returns the merged scale and the object's entries.
+///
+/// # Errors
+/// As [`applied`].
+pub fn applied_scale(
+    target: &Target,
+    author: &Author,
+    (live, entries): (&Value, &[u8]),
+    (config, force): (&Value, bool),
+) -> Result<Applied, Status> {
+    static SCALE: LazyLock<KindSchema> = LazyLock::new(|| KindSchema::compile("io.k8s.api.autoscaling.v1.Scale"));
+    let parents = ServedVersions::new(&target.view, &target.served, Part::Main);
+    let replicas = |version: &str| parents.replicas(version);
+    let entries = parse(entries)?;
+    let empty = serde_json::json!({"metadata": {}, "spec": {}, "status": {"replicas": 0}});
+    let wanted = Apply { live, empty: &empty, config, force };
+    let versions = OneVersion { api_version: SCALE_VERSION, of: SCALE.root() };
+    let applied = merged(wanted, entries.to_scale(replicas), &author.request(SCALE_VERSION), &versions)?;
+    let after = entries.with_scale(parse(&applied.entries)?, &target.served.api_version, replicas).to_json();
+    Ok(Applied { object: applied.object, entries: after })
+}
+
+fn parse(entries: &[u8]) -> Result<Entries<'_>, Status> {
+    Entries::parse(entries).map_err(|error| Status::generic(500, format!("failed to decode managed fields: {error}")))
+}
+
+fn merged(
+    wanted: Apply<'_>,
+    entries: Entries<'_>,
+    request: &Request<'_>,
+    versions: &dyn managed::Versions,
+) -> Result<Applied, Status> {
+    managed::apply(wanted, entries, request, versions).map_err(|refusal| match refusal {
         Refusal::Conflict(status) => *status,
         Refusal::Version => Status::internal("the version is not served"),
         Refusal::Invalid(error) => {
-            let shown = described(config);
+            let shown = described(wanted.config);
             Status::generic(500, format!("failed to create typed patch object ({shown}): {error}"))
         }
     })

@@ -2,7 +2,7 @@
 
 use crate::registry::{ClusterView, Served};
 use crate::strategy::Part;
-use kcp_apimachinery::managed::{FieldSet, Type, Versions};
+use kcp_apimachinery::managed::{FieldSet, Replicas, Type, Versions};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -26,6 +26,17 @@ impl<'a> ServedVersions<'a> {
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
         let found = self.view.lookup(group, version, &self.served.resource)?;
         (found.storage == self.served.storage).then_some(found)
+    }
+}
+
+impl ServedVersions<'_> {
+    /// Where objects of a version keep what their scale shows.
+    pub fn replicas(&self, api_version: &str) -> Replicas<'_> {
+        match self.at(api_version).map(|served| &served.scale) {
+            Some(Some(scale)) => Replicas::At(&scale.spec_replicas),
+            Some(None) => Replicas::Nowhere,
+            None => Replicas::Unserved,
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub async fn serve(
     let body = input::read(exchange).await?;
     let Document { config, complaint } = read(&body)?;
     let served = &target.served;
-    check(&config, target)?;
+    check(&config, &served.api_version, &served.kind)?;
     let author = Author::of(server, exchange, &options.manager, part);
     let conditional = !meta::resource_version(&config).is_empty();
     for attempt in 0..ATTEMPTS {
@@ -117,9 +117,8 @@ fn object(config: Value) -> Result<Value, Status> {
 }
 
 /// Holds an applied document against the endpoint.
-fn check(config: &Value, target: &Target) -> Result<(), Status> {
-    let served = &target.served;
-    if meta::kind(config) != served.kind || meta::api_version(config) != served.api_version {
+pub(super) fn check(config: &Value, api_version: &str, kind: &str) -> Result<(), Status> {
+    if meta::kind(config) != kind || meta::api_version(config) != api_version {
         return Err(Status::bad_request(format!("invalid object type: {}", kind_of(config))));
     }
     if config.get("metadata").and_then(|meta| meta.get("managedFields")).is_some_and(|entries| !entries.is_null()) {
@@ -136,7 +135,7 @@ fn kind_of(object: &Value) -> String {
 }
 
 /// What strict decoding said becomes a warning or a refusal.
-fn settle(exchange: &mut Exchange, options: &WriteOptions, complaint: Option<&str>) -> Result<(), Status> {
+pub(super) fn settle(exchange: &mut Exchange, options: &WriteOptions, complaint: Option<&str>) -> Result<(), Status> {
     match (complaint, options.field_validation) {
         (None, _) | (_, FieldValidation::Ignore) => Ok(()),
         (Some(text), FieldValidation::Warn) => {

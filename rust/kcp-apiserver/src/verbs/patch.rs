@@ -123,6 +123,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         let mut new = patch.apply(&old, target)?;
         managed::take(&mut old);
         let patched = new.clone();
+        managed::keep_reset(&mut new);
         header::check(&mut new, served, b"").map_err(|status| undecodable(&patched, &status.message))?;
         let unknown = served.strategy.decode(&mut new).map_err(|error| undecodable(&patched, &error))?;
         if attempt == 0 {

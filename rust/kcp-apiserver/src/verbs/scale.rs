@@ -1,12 +1,14 @@
 //! The scale subresource of custom resources: replicas seen and set through one kind whatever the resource looks like.
 
 use crate::chain::{Next, StepResult};
+use crate::codec;
 use crate::exchange::Exchange;
-use crate::managed::Author;
+use crate::managed::{self, Author};
 use crate::negotiate::{MetaVersion, Negotiated, PatchType, Shape};
 use crate::registry::{Column, Scale};
 use crate::server::ApiServer;
 use crate::strategy::Part;
+use crate::verbs::apply::{self, Document};
 use crate::verbs::options::WriteOptions;
 use crate::verbs::output::IncludeObject;
 use crate::verbs::patch::Patch;
@@ -15,6 +17,7 @@ use crate::verbs::write::{self, ATTEMPTS, Lost, Owners, Replacement, Written};
 use crate::verbs::{get, input, output};
 use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::managed::SCALE_VERSION;
 use kcp_apimachinery::selector::label::Selector;
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::{meta, time};
@@ -40,9 +43,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         "patch" => {
             let kind = Patch::kind(exchange, target)?;
             if kind == PatchType::Apply {
-                return Err(Status::unsupported_media_type(
-                    &[PatchType::Json, PatchType::Merge].map(PatchType::content_type),
-                ));
+                return apply(server, exchange, target, scale, &negotiated).await;
             }
             let options = WriteOptions::parse_patch(exchange.query(), false)?;
             let patch = Patch::read(exchange, kind).await?;
@@ -51,6 +52,74 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         }
         _ => Err(Status::method_not_allowed()),
     }
+}
+
+/// Applies a scale to an object that is there.
+async fn apply(
+    server: &ApiServer,
+    exchange: &mut Exchange,
+    target: &Target,
+    scale: &Scale,
+    negotiated: &Negotiated,
+) -> StepResult {
+    let options = WriteOptions::parse_patch(exchange.query(), true)?;
+    let body = input::read(exchange).await?;
+    let Document { config, complaint } = apply::read(&body)?;
+    apply::check(&config, SCALE_VERSION, "Scale")?;
+    let author = Author::of(server, exchange, &options.manager, Part::Main).of_scale();
+    for attempt in 0..ATTEMPTS {
+        let item = get::read(server, target).await?;
+        let old = output::lean(&target.served, &item)?;
+        let entries = codec::managed(&item.value);
+        let current = view_or_zero(scale, &old);
+        let applied = managed::applied_scale(target, &author, (&current, entries), (&config, options.force))?;
+        if attempt == 0 {
+            apply::settle(exchange, &options, complaint.as_deref())?;
+        }
+        let revision = meta::resource_version(&config);
+        if !revision.is_empty() && revision != item.revision.to_string() {
+            return Err(Status::modified(&target.resource(), &target.name));
+        }
+        let given = meta::name(&config);
+        if !given.is_empty() && given != target.name {
+            return Err(Status::bad_request(format!(
+                "the name of the object ({given}) does not match the name on the URL ({})",
+                target.name
+            )));
+        }
+        let mut new = old.clone();
+        set(&mut new, &scale.spec_replicas, replicas(scale, target, &applied.object)?.into());
+        let replacement = Replacement {
+            item: &item,
+            old,
+            new,
+            part: Part::Main,
+            dry_run: options.dry_run,
+            owners: Owners::Applied(applied.entries),
+        };
+        match write::replace(server, exchange, target, replacement).await {
+            Ok(written) => return written_scale(server, exchange, target, scale, negotiated, written),
+            Err(Lost::Refused(status)) => return Err(status),
+            Err(Lost::Race) => {}
+        }
+    }
+    Err(Status::modified(&target.resource(), &target.name))
+}
+
+/// The scale of an object that was written.
+fn written_scale(
+    server: &ApiServer,
+    exchange: &Exchange,
+    target: &Target,
+    scale: &Scale,
+    negotiated: &Negotiated,
+    written: Written,
+) -> StepResult {
+    let object = match written {
+        Written::Stored(item) | Written::Unchanged(item) => output::object(&target.served, &item)?,
+        Written::Dry(object) | Written::Removed(object) => object,
+    };
+    answer(server, exchange, negotiated, &view(scale, &object)?)
 }
 
 async fn write(
@@ -85,13 +154,7 @@ async fn write(
             owners: Owners::Author(&author),
         };
         match write::replace(server, exchange, target, replacement).await {
-            Ok(Written::Stored(item) | Written::Unchanged(item)) => {
-                let object = output::object(&target.served, &item)?;
-                return answer(server, exchange, negotiated, &view(scale, &object)?);
-            }
-            Ok(Written::Dry(object) | Written::Removed(object)) => {
-                return answer(server, exchange, negotiated, &view(scale, &object)?);
-            }
+            Ok(written) => return written_scale(server, exchange, target, scale, negotiated, written),
             Err(Lost::Refused(status)) => return Err(status),
             Err(Lost::Race) if conditional => break,
             Err(Lost::Race) => {}

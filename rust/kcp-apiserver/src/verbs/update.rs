@@ -3,7 +3,7 @@
 use crate::authz;
 use crate::chain::StepResult;
 use crate::exchange::Exchange;
-use crate::managed::Author;
+use crate::managed::{self, Author};
 use crate::server::ApiServer;
 use crate::strategy::Part;
 use crate::typed;
@@ -28,6 +28,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let part = part(exchange)?;
     let mut given = input::decode(&media, &body, served)?;
     header::check(&mut given.object, served, &body)?;
+    managed::keep_reset(&mut given.object);
     let mut complaints = given.complaints;
     complaints.extend(served.strategy.decode(&mut given.object).map_err(|error| create::undecodable(target, &error))?);
     if !served.is_custom() {

@@ -2,6 +2,7 @@
 //!
 //! Authentication and authorization are left out of the chain: what is asked here is what kinds mean.
 
+mod apply;
 mod definitions;
 mod harness;
 mod namespaces;

@@ -1,0 +1,127 @@
+//! Server-side apply, held to recorded answers. kube-api 3.8.1, 3.8.2, 3.8.5–3.8.17, 3.8.20, 3.1.8–3.1.11.
+
+use crate::harness::{ask, create, named, replay, server};
+use kcp_apiserver::ApiServer;
+use serde_json::{Map, Value, json};
+
+async fn namespace(server: &ApiServer) {
+    create(server, "/api/v1/namespaces", named("Namespace", "apply", json!({}))).await;
+}
+
+#[tokio::test]
+async fn documents_are_applied_to_a_config_map() {
+    let server = server();
+    namespace(&server).await;
+    // The harness goes past authorization.
+    replay(&server, "apply", |name| name != "alice-creates").await;
+}
+
+#[tokio::test]
+async fn documents_that_cannot_be_applied_are_refused() {
+    let server = server();
+    create(&server, "/api/v1/namespaces", named("Namespace", "apply-refused", json!({}))).await;
+    let one = named("ConfigMap", "one", json!({"data": {"a": "1"}}));
+    apply(&server, "/api/v1/namespaces/apply-refused/configmaps/one?fieldManager=one", &one).await;
+    replay(&server, "apply-refused", |_| true).await;
+}
+
+// kube-api 3.8.16
+#[tokio::test]
+async fn kubectl_takes_over_what_it_applied_on_its_own() {
+    let server = server();
+    namespace(&server).await;
+    replay(&server, "apply-last-applied", |_| true).await;
+}
+
+async fn apply(server: &ApiServer, path: &str, body: &Value) -> Value {
+    let mut headers = Map::new();
+    headers.insert("Content-Type".to_owned(), json!("application/apply-patch+yaml"));
+    let answer = ask(server, "PATCH", path, &headers, body).await;
+    assert!(answer.code < 300, "{path}: {}", answer.body);
+    answer.body
+}
+
+fn definition() -> Value {
+    let (number, text) = (json!({"type": "integer"}), json!({"type": "string"}));
+    let defaulted = |default: &str| json!({"type": "string", "default": default});
+    let port = json!({"type": "object", "required": ["port"], "properties": {
+        "port": number, "protocol": defaulted("TCP"), "name": text, "target": number}});
+    let spec = json!({"type": "object", "properties": {
+        "replicas": number,
+        "note": defaulted("none"),
+        "either": {"x-kubernetes-int-or-string": true},
+        "whole": {"type": "object", "x-kubernetes-map-type": "atomic", "additionalProperties": text},
+        "args": {"type": "array", "items": text},
+        "tags": {"type": "array", "items": text, "x-kubernetes-list-type": "set"},
+        "ports": {"type": "array", "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["port", "protocol"], "items": port},
+        "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}});
+    let status = json!({"type": "object", "properties": {"replicas": number, "phase": text}});
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "gizmos.stable.example.com"},
+        "spec": {"group": "stable.example.com", "scope": "Namespaced",
+            "names": {"plural": "gizmos", "kind": "Gizmo"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "subresources": {"status": {}, "scale": {"specReplicasPath": ".spec.replicas",
+                    "statusReplicasPath": ".status.replicas"}},
+                "schema": {"openAPIV3Schema": {"type": "object",
+                    "properties": {"spec": spec, "status": status}}}}]}})
+}
+
+#[tokio::test]
+async fn documents_are_applied_to_a_custom_resource() {
+    let server = server();
+    namespace(&server).await;
+    create(&server, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition()).await;
+    // A real server of this release cannot apply a scale that changes something; here it can.
+    replay(&server, "apply-custom-resource", |name| name != "scale-force").await;
+}
+
+// kube-api 3.8.17
+#[tokio::test]
+async fn an_applied_scale_owns_the_replicas_of_its_object() {
+    let server = server();
+    namespace(&server).await;
+    create(&server, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition()).await;
+    let path = "/apis/stable.example.com/v1/namespaces/apply/gizmos/g";
+    let gizmo = json!({"apiVersion": "stable.example.com/v1", "kind": "Gizmo", "metadata": {"name": "g"},
+        "spec": {"replicas": 1, "note": "x"}});
+    apply(&server, &format!("{path}?fieldManager=owner"), &gizmo).await;
+    let scale =
+        json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "g"}, "spec": {"replicas": 4}});
+    let scaled = apply(&server, &format!("{path}/scale?fieldManager=scaler&force=true"), &scale).await;
+    assert_eq!(scaled["spec"]["replicas"], 4);
+    let object = ask(&server, "GET", path, &Map::new(), &Value::Null).await.body;
+    assert_eq!(object["spec"]["replicas"], 4);
+    let entries = object["metadata"]["managedFields"].as_array().unwrap();
+    let owned = |manager: &str| entries.iter().find(|entry| entry["manager"] == manager).unwrap();
+    assert_eq!(owned("owner")["fieldsV1"], json!({"f:spec": {"f:note": {}}}));
+    let scaler = owned("scaler");
+    assert_eq!(scaler["fieldsV1"], json!({"f:spec": {"f:replicas": {}}}));
+    assert_eq!((&scaler["subresource"], &scaler["apiVersion"]), (&json!("scale"), &json!("stable.example.com/v1")));
+}
+
+// kube-api 3.8.14
+#[tokio::test]
+async fn an_update_that_sends_no_entries_clears_them_and_one_without_the_field_keeps_them() {
+    let server = server();
+    namespace(&server).await;
+    create(&server, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition()).await;
+    let gizmo = json!({"apiVersion": "stable.example.com/v1", "kind": "Gizmo", "metadata": {"name": "g"}, "spec": {}});
+    let map = named("ConfigMap", "g", json!({"data": {"a": "1"}}));
+    let gizmos = "/apis/stable.example.com/v1/namespaces/apply/gizmos";
+    for (collection, object) in [("/api/v1/namespaces/apply/configmaps", map), (gizmos, gizmo)] {
+        for empty in [json!([]), json!([{}])] {
+            let path = format!("{collection}/g");
+            apply(&server, &format!("{path}?fieldManager=m&force=true"), &object).await;
+            let mut sent = ask(&server, "GET", &path, &Map::new(), &Value::Null).await.body;
+            assert!(sent["metadata"]["managedFields"].is_array(), "{sent}");
+            sent["metadata"].as_object_mut().unwrap().remove("managedFields");
+            let kept = ask(&server, "PUT", &path, &Map::new(), &sent).await.body;
+            assert!(kept["metadata"]["managedFields"].is_array(), "{kept}");
+            sent["metadata"]["managedFields"] = empty.clone();
+            let cleared = ask(&server, "PUT", &path, &Map::new(), &sent).await.body;
+            assert!(cleared["metadata"].get("managedFields").is_none(), "{empty}: {cleared}");
+        }
+    }
+}
