@@ -196,6 +196,88 @@ fn custom_resources_are_refused_in_the_words_of_the_api_server() {
     report.done();
 }
 
+/// A line as recordings keep it.
+fn without_times(line: &str) -> String {
+    let time = regex::Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").unwrap();
+    time.replace_all(line, "<time>").into_owned()
+}
+
+// kube-api 5.7.1, 5.7.2, 5.7.4, 5.7.5, 5.7.8
+#[test]
+fn validation_rules_are_accepted_and_refused_in_the_words_of_the_api_server() {
+    let mut report = Report(Vec::new());
+    let (mut accepted, mut refused) = (0, 0);
+    for exchange in recorded("validation-rules-definitions") {
+        let name = exchange["name"].as_str().unwrap();
+        let mut object = exchange["request"]["body"].clone();
+        let unknown = crd::decode(&mut object).unwrap();
+        assert!(unknown.is_empty(), "{unknown:?}");
+        crd::default(&mut object);
+        crd::prepare_for_create(&mut object);
+        let ours = lines(&crd::validate_create(&object)).iter().map(|line| without_times(line)).collect();
+        match exchange["status"].as_u64() {
+            Some(201) => accepted += 1,
+            _ => refused += 1,
+        }
+        report.compare(name, "error", &ours, &wanted(&exchange));
+    }
+    assert!(accepted > 30 && refused > 40, "{accepted} {refused}");
+    report.done();
+}
+
+// kube-api 5.6.8, 5.7.2, 5.7.3, 5.7.6, 5.7.7, 5.7.8
+#[test]
+fn validation_rules_judge_objects_as_the_api_server_does() {
+    let mut report = Report(Vec::new());
+    let mut compared = 0;
+    for (scenario, definition) in [
+        ("validation-rules", include_str!("data/ruled-crd.json")),
+        ("validation-rules-changes", include_str!("data/changed-crd.json")),
+    ] {
+        let definition = stored(&serde_json::from_str(definition).unwrap());
+        assert_eq!(crd::validate_create(&definition), ErrorList::default());
+        let definition = crd::Definition::parse(&definition, &Pool::new()).unwrap();
+        let version = definition.version("v1").unwrap();
+        // What is stored: by name, as it was before the exchange.
+        let mut objects = vec![("bad", json!({"spec": {"min": 9, "max": 5, "small": 50}}))];
+        for exchange in recorded(scenario) {
+            let name = exchange["name"].as_str().unwrap();
+            let (path, body) = (exchange["request"]["path"].as_str().unwrap(), &exchange["request"]["body"]);
+            let named_good = path.contains("/good") || body["metadata"]["name"] == "good";
+            let key = if named_good { "good" } else { "bad" };
+            let at = objects.iter().position(|(name, _)| *name == key);
+            let new = match exchange["request"]["method"].as_str() {
+                Some("POST") => body.clone(),
+                Some("PATCH") => {
+                    let mut new = objects[at.unwrap()].1.clone();
+                    merge(&mut new, body);
+                    new
+                }
+                _ => continue,
+            };
+            let old = at.filter(|_| exchange["request"]["method"] == "PATCH").map(|at| &objects[at].1);
+            let errors = match old {
+                Some(old) if path.ends_with("/status") => version.validate_status(&new, old),
+                old => version.validate(&new, old),
+            };
+            compared += 1;
+            let ours: Vec<String> = lines_in_order(&errors).iter().map(|line| without_times(line)).collect();
+            report.compare_order(name, &ours, &wanted_in_order(&exchange));
+            report.compare(name, "error", &ours.into_iter().collect(), &wanted(&exchange));
+            if let Some(old) = old {
+                let warned = version.rule_warnings(&new, old).into_iter().collect();
+                report.compare(name, "warning", &warned, &warnings(&exchange));
+            }
+            if exchange["status"].as_u64() < Some(300) && !path.contains("dryRun") {
+                objects.retain(|(name, _)| *name != key);
+                objects.push((key, new));
+            }
+        }
+    }
+    assert!(compared >= 20, "only {compared} cases were compared");
+    report.done();
+}
+
 /// A CRD as the API server would have stored it.
 fn stored(body: &Value) -> Value {
     let mut object = body.clone();

@@ -14,6 +14,7 @@ from tests.conformance.scenarios import (
     reviews,
     statuses,
     tables,
+    validation_rules,
     watches,
     writes,
 )
@@ -33,4 +34,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     *definitions.SCENARIOS,
     *instances.SCENARIOS,
     *refused_objects.SCENARIOS,
+    *validation_rules.SCENARIOS,
 )

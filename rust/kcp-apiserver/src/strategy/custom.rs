@@ -92,12 +92,12 @@ impl Strategy for Custom {
         }
     }
 
+    fn forgiven(&self, new: &Value, old: &Value) -> Vec<String> {
+        self.version().rule_warnings(new, old)
+    }
+
     fn warnings(&self, object: &Value, old: Option<&Value>) -> Vec<String> {
-        let mut warnings = kcp_apimachinery::meta::custom_resource_finalizer_warnings(object, old);
-        if let Some(old) = old {
-            warnings.extend(self.version().rule_warnings(object, old));
-        }
-        warnings
+        kcp_apimachinery::meta::custom_resource_finalizer_warnings(object, old)
     }
 
     fn admit<'a>(

@@ -122,6 +122,13 @@ pub trait Strategy: Send + Sync + 'static {
         ErrorList::default()
     }
 
+    /// What is wrong with a changed object but was so before, in a part that did not change: warnings, told whatever
+    /// becomes of the change.
+    fn forgiven(&self, new: &Value, old: &Value) -> Vec<String> {
+        let _ = (new, old);
+        Vec::new()
+    }
+
     /// Texts of warnings for a written object; `old` is what it replaces.
     fn warnings(&self, object: &Value, old: Option<&Value>) -> Vec<String> {
         let _ = (object, old);

@@ -140,6 +140,7 @@ pub async fn replace(
         errors
     };
     let errors = all_errors(strategy, metadata, strategy.validate_update(&new, old_object, part));
+    exchange.warnings.extend(strategy.forgiven(&new, old_object));
     if !errors.is_empty() {
         return Err(Status::invalid(&target.kind(), old.key.name(), &errors).into());
     }

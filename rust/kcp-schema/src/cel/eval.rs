@@ -245,9 +245,8 @@ impl<'a> Machine<'a> {
                 }
                 value => value,
             };
-            if map.insert(name, value).is_some() {
-                return Err(Error::new("Failed with repeated key"));
-            }
+            // Of a repeated key the last value stays, as in the API server.
+            map.insert(name, value);
         }
         self.spend(30)?;
         Ok(Value::Map(Map::Owned(Rc::new(map))))
