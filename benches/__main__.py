@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benches import lock, systems
+from benches import crds, idle, lock, systems
 from benches.systems import ROOT, Running
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ RATES = ("get", "create", "update", "patch", "list", "watch")
 # Floors: how many times as fast as kube-apiserver + etcd on the same machine. Rows without one are for the record.
 RATIO_FLOORS = {"get": 7.0, "create": 5.0, "update": 5.0, "patch": 5.0, "list": 3.5, "watch": 3.5}
 READY_FLOOR_SECONDS = 0.5
+CRD_VISIBLE_FLOOR_SECONDS = 1.0
+CRD_MEMORY_FLOOR_BYTES = 64 * 1024
+IDLE_WATCH_FLOOR_BYTES = 6 * 1024
 RSS_FLOOR_BYTES = 80 * 1024 * 1024
 MIB = 1024 * 1024
 
@@ -137,6 +140,33 @@ def lock_rows(program: Path) -> list[Row]:
     ]
 
 
+def size_rows(program: Path) -> list[Row]:
+    """What many definitions and many idle watches cost; measured for kcp alone, the floors are absolute."""
+    found = crds.measure()
+    visible, slowest = median(found.visible), max(found.visible)
+    watch = idle.bytes_per_watch(program)
+    count = f"{crds.GROUPS * crds.EACH:,} CRDs"
+    return [
+        Row(
+            f"CRD visibility, with {count}",
+            f"{visible:.3f} s, slowest {slowest:.3f} s",
+            "",
+            "",
+            "1 s",
+            visible <= CRD_VISIBLE_FLOOR_SECONDS,
+        ),
+        Row(
+            f"RAM per CRD, with {count}",
+            f"{found.memory / 1024:.1f} kB",
+            "",
+            "",
+            "64 kB",
+            found.memory <= CRD_MEMORY_FLOOR_BYTES,
+        ),
+        Row("idle watch memory", f"{watch / 1024:.1f} kB", "", "", "6 kB", watch <= IDLE_WATCH_FLOOR_BYTES),
+    ]
+
+
 def header(rounds: int, seconds: float) -> str:
     """Name the machine, the versions and the date."""
     commit = subprocess.run(
@@ -161,6 +191,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="rounds per system, alternating (default 3)")
     parser.add_argument("--seconds", type=float, default=5.0, help="measured seconds per operation (default 5)")
     parser.add_argument("--only", nargs="*", choices=RATES, default=list(RATES), help="operations to run")
+    parser.add_argument("--no-sizes", dest="sizes", action="store_false", help="leave out many CRDs and idle watches")
     parser.add_argument("--no-peer", action="store_true", help="measure kcp alone; ratios are left out")
     options = parser.parse_args()
     program = build_load()
@@ -178,6 +209,8 @@ def main() -> int:
     table = rows(options.only, ours, peer)
     if "get" in options.only:
         table += lock_rows(program)
+    if options.sizes:
+        table += size_rows(program)
     print(header(options.rounds, options.seconds))
     print()
     print(render(table))

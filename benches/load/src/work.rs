@@ -185,3 +185,24 @@ pub async fn watch(settings: &Arc<Settings>, connections: &[Connection]) -> Resu
         ..writes
     })
 }
+
+/// Watches that nothing happens to: opens all of them, says so in a line, and holds them until its standard input ends.
+pub async fn idle(settings: &Arc<Settings>, connections: &[Connection]) -> Result<Report, String> {
+    let since = connections[0].clone().revision(&collection(settings)).await?;
+    let path = format!("{}?watch=true&allowWatchBookmarks=true&resourceVersion={since}", collection(settings));
+    let begin = Instant::now();
+    let mut open = Vec::with_capacity(settings.watchers);
+    for index in 0..settings.watchers {
+        let mut connection = connections[index % connections.len()].clone();
+        let answer = connection.send("GET", &path, JSON, Bytes::new()).await?;
+        if answer.status() != 200 {
+            return Err(format!("watch {index} answered {}", answer.status()));
+        }
+        open.push(answer);
+    }
+    println!("open");
+    let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await;
+    ended.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+    let tally = Tally { latencies: vec![0; open.len()], ..Tally::default() };
+    Ok(Report::of("idle", begin.elapsed(), vec![tally]))
+}

@@ -1,8 +1,9 @@
 //! How an object is kept: JSON bytes with slots for what is not stored.
 //!
-//! The stored payload is `version (1) · schema fingerprint (8, LE) · length of A (4, LE) · length of M (4, LE) · A · B`,
-//! where A is what stands between the braces of `metadata.annotations` (empty for none) and B is the rest of the object
-//! from the next field of `metadata` on. Encoding an object for a reader is two copies around the slots:
+//! The stored payload is `format (1) · schema fingerprint (8, LE) · length of A (4, LE) · length of M (4, LE) · length of
+//! V (1) · V · A · B`, where V is the version that a custom resource is stored at (empty for others), A is what stands
+//! between the braces of `metadata.annotations` (empty for none) and B is the rest of the object from the next field of
+//! `metadata` on. Encoding an object for a reader is two copies around the slots:
 //!
 //! ```text
 //! {"kind":K,"apiVersion":V,"metadata":{"resourceVersion":"R","annotations":{"kcp.io/cluster":"C"[,A]},B
@@ -19,8 +20,9 @@ use std::io::Write;
 /// The annotation that names the logical cluster of an object on read.
 pub const CLUSTER_ANNOTATION: &str = "kcp.io/cluster";
 
-const FORMAT: u8 = 2;
-const PREFIX: usize = 17;
+const FORMAT: u8 = 3;
+/// Bytes before V.
+const PREFIX: usize = 18;
 const MANAGED: &[u8] = b"\"managedFields\":";
 
 /// The type header of an object: `apiVersion` and `kind`.
@@ -55,16 +57,26 @@ pub fn encode(object: &Value, fingerprint: u64) -> Vec<u8> {
 
 /// The same with entries of managed fields as JSON text, whatever the object has; empty for none.
 pub fn encode_lean(object: &Value, managed: &[u8], fingerprint: u64) -> Vec<u8> {
+    encode_at(object, managed, fingerprint, "")
+}
+
+/// The same of an object that is stored at a version of its kind.
+pub fn encode_at(object: &Value, managed: &[u8], fingerprint: u64, version: &str) -> Vec<u8> {
     let empty = Map::new();
     let meta = object.get("metadata").and_then(Value::as_object).unwrap_or(&empty);
     let mut out = Vec::with_capacity(512 + managed.len());
     out.push(FORMAT);
     out.extend_from_slice(&fingerprint.to_le_bytes());
     out.extend_from_slice(&[0; 8]);
+    // Names of versions are DNS labels, of at most 63 bytes.
+    let length = u8::try_from(version.len()).unwrap_or_default();
+    out.push(length);
+    out.extend_from_slice(&version.as_bytes()[..usize::from(length)]);
+    let begin = out.len();
     if let Some(Value::Object(annotations)) = meta.get("annotations") {
         fields(&mut out, annotations.iter());
     }
-    let length = u32::try_from(out.len() - PREFIX).unwrap_or(u32::MAX);
+    let length = u32::try_from(out.len() - begin).unwrap_or(u32::MAX);
     out[9..13].copy_from_slice(&length.to_le_bytes());
     if !managed.is_empty() {
         let length = u32::try_from(managed.len()).unwrap_or(u32::MAX);
@@ -87,6 +99,21 @@ pub fn encode_lean(object: &Value, managed: &[u8], fingerprint: u64) -> Vec<u8> 
     out
 }
 
+/// The version a payload says it is stored at; empty where it says nothing.
+pub fn stored_version(stored: &Stored) -> &str {
+    std::str::from_utf8(version(&stored.data)).unwrap_or_default()
+}
+
+/// V.
+fn version(data: &[u8]) -> &[u8] {
+    data.get(PREFIX..begin(data)).unwrap_or_default()
+}
+
+/// Where A begins.
+fn begin(data: &[u8]) -> usize {
+    PREFIX + usize::from(data.get(PREFIX - 1).copied().unwrap_or_default())
+}
+
 /// The parts of a payload: A, M, and B without the entries.
 fn parts(data: &[u8]) -> (&[u8], &[u8], &[u8]) {
     let length = |at: usize| {
@@ -94,14 +121,14 @@ fn parts(data: &[u8]) -> (&[u8], &[u8], &[u8]) {
         raw.map_or(0, u32::from_le_bytes) as usize
     };
     let (annotations, managed) = (length(9), length(13));
-    let rest = PREFIX + annotations;
-    let a = data.get(PREFIX..rest).unwrap_or_default();
+    let rest = begin(data) + annotations;
+    let a = data.get(begin(data)..rest).unwrap_or_default();
     if managed == 0 {
         return (a, &[], data.get(rest..).unwrap_or_default());
     }
-    let begin = rest + MANAGED.len();
-    let end = begin + managed;
-    (a, data.get(begin..end).unwrap_or_default(), data.get(end + 1..).unwrap_or_default())
+    let entries = rest + MANAGED.len();
+    let end = entries + managed;
+    (a, data.get(entries..end).unwrap_or_default(), data.get(end + 1..).unwrap_or_default())
 }
 
 /// The entries of managed fields of a stored object, as JSON text; empty for none.
@@ -109,8 +136,11 @@ pub fn managed(stored: &Stored) -> &[u8] {
     parts(&stored.data).1
 }
 
-/// Whether two payloads hold the same object, entries of managed fields aside.
+/// Whether two payloads hold the same object at the same version, entries of managed fields aside.
 pub fn same_but_managed(a: &[u8], b: &[u8]) -> bool {
+    if version(a) != version(b) {
+        return false;
+    }
     let ((a, _, c), (b, _, d)) = (parts(a), parts(b));
     a == b && c == d
 }
@@ -120,7 +150,7 @@ pub fn fingerprint(stored: &Stored) -> u64 {
     stored.data.get(1..9).and_then(|raw| raw.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
-/// Whether two payloads hold the same object (the schema they were written under aside).
+/// Whether two payloads hold the same object at the same version (the schema they were written under aside).
 pub fn same_object(a: &[u8], b: &[u8]) -> bool {
     a.get(9..) == b.get(9..)
 }
@@ -130,8 +160,9 @@ pub fn same_object(a: &[u8], b: &[u8]) -> bool {
 pub fn write(out: &mut Vec<u8>, header: Option<Header<'_>>, cluster: &str, revision: Revision, stored: &Stored) {
     let data = stored.data.as_ref();
     let length = data.get(9..13).and_then(|raw| raw.try_into().ok()).map_or(0, u32::from_le_bytes) as usize;
-    let annotations = data.get(PREFIX..PREFIX + length).unwrap_or_default();
-    let rest = data.get(PREFIX + length..).unwrap_or_default();
+    let begin = begin(data);
+    let annotations = data.get(begin..begin + length).unwrap_or_default();
+    let rest = data.get(begin + length..).unwrap_or_default();
     splice(out, header, cluster, revision, annotations, rest);
 }
 
@@ -226,13 +257,27 @@ mod tests {
                 object["metadata"]["annotations"] = annotations.clone();
             }
             strip(&mut object);
-            let item = item(&object);
-            assert_eq!(fingerprint(&item.value), 5);
-            let mut back = decode(&item, header).unwrap();
-            assert_eq!(back["metadata"]["resourceVersion"], "7");
-            assert_eq!(back["metadata"]["annotations"][CLUSTER_ANNOTATION], "root");
-            strip(&mut back);
-            assert_eq!(back, object);
+            let plain = item(&object);
+            let versioned = Item { value: Stored::new(encode_at(&object, b"", 5, "v1beta1")), ..plain.clone() };
+            for (item, version) in [(plain, ""), (versioned, "v1beta1")] {
+                assert_eq!((fingerprint(&item.value), stored_version(&item.value)), (5, version));
+                let mut back = decode(&item, header).unwrap();
+                assert_eq!(back["metadata"]["resourceVersion"], "7");
+                assert_eq!(back["metadata"]["annotations"][CLUSTER_ANNOTATION], "root");
+                strip(&mut back);
+                assert_eq!(back, object);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_object_at_another_version_is_not_the_same() {
+        let object = json!({"metadata": {"name": "x"}});
+        let at = |fingerprint, version| encode_at(&object, b"", fingerprint, version);
+        for same in [same_object, same_but_managed] {
+            assert!(same(&at(1, "v1"), &at(2, "v1")));
+            assert!(!same(&at(1, "v1"), &at(1, "v2")));
+            assert!(!same(&encode(&object, 1), &at(1, "v1")));
         }
     }
 

@@ -2,13 +2,17 @@
 //! asked for, kept by content within a bound, answered with an entity tag.
 
 use crate::exchange::{Exchange, Response};
-use crate::registry::{Origin, Served};
+use crate::openapi::Form;
+use crate::openapi::fragment::Fragment;
+use crate::registry::Identity;
 use crate::respond;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED, VARY};
 use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use kcp_storage::off_worker;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use ring::digest;
@@ -17,6 +21,12 @@ use std::sync::{Arc, OnceLock};
 
 /// What all kept documents together may take, bytes.
 const KEPT: u64 = 32 << 20;
+
+/// What all kept pieces of documents together may take, bytes.
+const KEPT_FRAGMENTS: u64 = 16 << 20;
+
+/// Documents larger than this are compressed quickly, and while other requests have the thread, bytes.
+const LARGE: usize = 1 << 20;
 
 /// Documents larger than this are compressed for clients that take gzip, bytes.
 const COMPRESS_ABOVE: usize = 128 * 1024;
@@ -27,6 +37,7 @@ pub struct Document {
     pub body: Bytes,
     /// Upper-case hexadecimal SHA-512 of the JSON.
     pub etag: String,
+    modified: Option<Timestamp>,
     compressed: OnceLock<Bytes>,
 }
 
@@ -40,112 +51,92 @@ impl Document {
 
     /// A document that is named by more than its JSON.
     pub fn with_etag(body: Vec<u8>, etag: String) -> Self {
-        Self { body: body.into(), etag, compressed: OnceLock::new() }
+        Self { body: body.into(), etag, modified: None, compressed: OnceLock::new() }
     }
 
-    /// The entity tag as headers carry it.
-    pub fn quoted_etag(&self) -> String {
-        format!("\"{}\"", self.etag)
+    /// The document, saying that it was made at that time.
+    pub fn made(mut self, now: Timestamp) -> Self {
+        self.modified = Some(now);
+        self
     }
 
     /// The document as an answer: with its entity tag, compressed when large, or 304 when the client has it.
     pub fn answer(&self, exchange: &Exchange, content_type: &'static str) -> Response {
+        if let Some(answer) = unmodified(exchange, &self.etag) {
+            return answer;
+        }
         let headers = exchange.headers();
-        let mut response = if self.is_known(headers) {
-            let mut response = Response::new(crate::Body::empty());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response
-        } else if self.body.len() > COMPRESS_ABOVE && takes_gzip(headers) {
+        let mut response = if self.body.len() > COMPRESS_ABOVE && takes_gzip(headers) {
             let mut response = respond::full(StatusCode::OK, content_type, self.compressed());
             response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             response
         } else {
             respond::full(StatusCode::OK, content_type, self.body.clone())
         };
-        let headers = response.headers_mut();
-        if let Ok(etag) = HeaderValue::from_str(&self.quoted_etag()) {
-            headers.insert(ETAG, etag);
+        tagged(&mut response, &self.etag);
+        let modified = self.modified.map(|modified| HeaderValue::from_str(&http_date(modified)));
+        if let Some(Ok(modified)) = modified {
+            response.headers_mut().insert(LAST_MODIFIED, modified);
         }
-        let vary = if self.body.len() > COMPRESS_ABOVE { "Accept, Accept-Encoding" } else { "Accept" };
-        headers.insert(VARY, HeaderValue::from_static(vary));
+        if self.body.len() > COMPRESS_ABOVE {
+            response.headers_mut().insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+        }
         response
     }
 
     fn compressed(&self) -> Bytes {
         let compress = || {
-            let mut encoder = GzEncoder::new(Vec::with_capacity(self.body.len() / 8), Compression::new(4));
-            // Writing to a vector cannot fail.
-            let _ = encoder.write_all(&self.body);
-            encoder.finish().unwrap_or_default().into()
+            // What is large is made anew with every change of many definitions: quickly before tightly.
+            let large = self.body.len() > LARGE;
+            let level = Compression::new(if large { 1 } else { 4 });
+            let mut encoder = GzEncoder::new(Vec::with_capacity(self.body.len() / 8), level);
+            let write = || {
+                // Writing to a vector cannot fail.
+                let _ = encoder.write_all(&self.body);
+                encoder.finish().unwrap_or_default().into()
+            };
+            if large { off_worker(write) } else { write() }
         };
         self.compressed.get_or_init(compress).clone()
     }
+}
 
-    fn is_known(&self, headers: &HeaderMap) -> bool {
-        let tags = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        tags.flat_map(|value| value.split(',')).any(|tag| {
-            let tag = tag.trim();
-            let tag = tag.strip_prefix("W/").unwrap_or(tag);
-            tag == "*" || tag.trim_matches('"') == self.etag
-        })
+/// A time as headers write it (RFC 9110, 5.6.7).
+pub fn http_date(time: Timestamp) -> String {
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// 304, when the client has the document of that tag already.
+pub fn unmodified(exchange: &Exchange, etag: &str) -> Option<Response> {
+    if !is_known(exchange.headers(), etag) {
+        return None;
     }
+    let mut response = Response::new(crate::Body::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    tagged(&mut response, etag);
+    Some(response)
+}
+
+fn tagged(response: &mut Response, etag: &str) {
+    let headers = response.headers_mut();
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{etag}\"")) {
+        headers.insert(ETAG, etag);
+    }
+    headers.insert(VARY, HeaderValue::from_static("Accept"));
+}
+
+fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let tags = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    tags.flat_map(|value| value.split(',')).any(|tag| {
+        let tag = tag.trim();
+        let tag = tag.strip_prefix("W/").unwrap_or(tag);
+        tag == "*" || tag.trim_matches('"') == etag
+    })
 }
 
 fn takes_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|part| part.split(';').next().unwrap_or_default().trim() == "gzip")
-}
-
-/// What a set of custom resources looks like from outside. Logical clusters with equal definitions share documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Identity([u8; 32]);
-
-impl Identity {
-    /// No custom resources.
-    pub const NONE: Self = Self([0; 32]);
-
-    /// The identity as bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The identity of some resources, built-in ones aside.
-    pub fn of<'a>(served: impl Iterator<Item = &'a Arc<Served>>) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
-        let mut text = |text: &str| {
-            context.update(&(text.len() as u64).to_le_bytes());
-            context.update(text.as_bytes());
-        };
-        let mut any = false;
-        for served in served {
-            let Origin::Custom { definition, version } = &served.origin else { continue };
-            any = true;
-            for name in [
-                &served.api_version,
-                &served.resource,
-                &served.singular,
-                &served.kind,
-                &served.list_kind,
-                &served.storage_api_version,
-            ] {
-                text(name);
-            }
-            text(if served.namespaced { "namespaced" } else { "cluster" });
-            let subresources = served.subresources.iter().map(|sub| &sub.name);
-            for list in [&served.verbs, &served.short_names, &served.categories] {
-                text(&list.join(","));
-            }
-            text(&subresources.map(String::as_str).collect::<Vec<_>>().join(","));
-            let schema = definition.versions.get(*version).map(|version| *version.schema.digest());
-            text(&schema.map(|digest| format!("{digest:?}")).unwrap_or_default());
-        }
-        if !any {
-            return Self::NONE;
-        }
-        let mut identity = [0; 32];
-        identity.copy_from_slice(context.finish().as_ref());
-        Self(identity)
-    }
 }
 
 type Key = (Identity, String);
@@ -159,9 +150,16 @@ impl Weighter<Key, Arc<Document>> for ByLength {
     }
 }
 
-/// The documents at hand.
+impl Weighter<(Identity, Form), Arc<Fragment>> for ByLength {
+    fn weight(&self, _: &(Identity, Form), fragment: &Arc<Fragment>) -> u64 {
+        fragment.weight()
+    }
+}
+
+/// The documents at hand, and the pieces that others are joined from.
 pub struct Documents {
     kept: Cache<Key, Arc<Document>, ByLength>,
+    fragments: Cache<(Identity, Form), Arc<Fragment>, ByLength>,
 }
 
 impl Default for Documents {
@@ -172,7 +170,8 @@ impl Default for Documents {
             Ok(options) => Cache::with_options(options, ByLength, DefaultHashBuilder::default(), Default::default()),
             Err(_) => Cache::with_weighter(64, KEPT, ByLength),
         };
-        Self { kept }
+        let fragments = Cache::with_weighter(1_024, KEPT_FRAGMENTS, ByLength);
+        Self { kept, fragments }
     }
 }
 
@@ -180,6 +179,16 @@ impl Documents {
     /// The document `name` of those who see `identity`, if it is at hand.
     pub fn find(&self, identity: Identity, name: &str) -> Option<Arc<Document>> {
         self.kept.get(&(identity, name.to_owned()))
+    }
+
+    /// The piece that a resource of `identity` brings into documents of a form, if it is at hand.
+    pub fn fragment(&self, identity: Identity, form: Form) -> Option<Arc<Fragment>> {
+        self.fragments.get(&(identity, form))
+    }
+
+    /// Keeps a piece.
+    pub fn keep_fragment(&self, identity: Identity, form: Form, fragment: Arc<Fragment>) {
+        self.fragments.insert((identity, form), fragment);
     }
 
     /// Keeps a document.

@@ -46,7 +46,7 @@ pub struct ApiServer {
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// What is served where.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// How callers prove who they are.
     pub authentication: Authentication,
     /// What callers may do.
@@ -87,7 +87,7 @@ impl Observer for Newest {
 impl ApiServer {
     /// Builds a server over a store. Nothing is read until the first request.
     pub fn new(config: Config) -> Arc<Self> {
-        let registry = Registry::new(config.built_ins, Arc::clone(&config.store));
+        let registry = Arc::new(Registry::new(config.built_ins, Arc::clone(&config.store)));
         let authorization = Authorization::new(&config.store);
         let (sender, newest) = tokio::sync::watch::channel(config.store.head());
         config.store.observe(Arc::new(Newest(sender)));

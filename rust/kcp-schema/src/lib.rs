@@ -29,6 +29,6 @@ pub mod table;
 mod validate;
 
 pub use object_meta::{DecodeError, Malformed};
-pub use pool::Pool;
+pub use pool::{Interned, Pool};
 pub use props::{MAX_DEPTH, MAX_NODES};
-pub use structural::Structural;
+pub use structural::{Structural, digest};

@@ -371,8 +371,8 @@ impl Structural {
     }
 }
 
-/// SHA-256 over the compact JSON of a schema.
-pub(crate) fn digest(schema: &Value) -> [u8; 32] {
+/// SHA-256 over the compact JSON of a schema, or of any other value.
+pub fn digest(schema: &Value) -> [u8; 32] {
     struct Sink(ring::digest::Context);
     impl std::io::Write for Sink {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -1,30 +1,44 @@
-//! The aggregated discovery document: groups, versions and resources at once.
+//! The aggregated discovery document: groups, versions and resources at once, joined from one piece per resource.
 
 use crate::discovery::groups::{Group, subresources};
 use crate::registry::Served;
 use serde_json::{Value, json};
 
-/// `/api` for the core group, `/apis` for the others.
-pub fn document<'a>(groups: impl Iterator<Item = &'a Group<'a>>) -> Value {
-    json!({
-        "kind": "APIGroupDiscoveryList",
-        "apiVersion": "apidiscovery.k8s.io/v2",
-        "metadata": {},
-        "items": groups.filter(|group| !group.versions.is_empty()).map(describe).collect::<Vec<_>>(),
-    })
+/// `/api` for the core group, `/apis` for the others. Resources are described once and copied from then on.
+pub fn document<'a>(groups: impl Iterator<Item = &'a Group<'a>>) -> Vec<u8> {
+    let mut out = String::from(r#"{"apiVersion":"apidiscovery.k8s.io/v2","items":["#);
+    let mut first = true;
+    for group in groups.filter(|group| !group.versions.is_empty()) {
+        if !std::mem::take(&mut first) {
+            out.push(',');
+        }
+        describe(&mut out, group);
+    }
+    out.push_str(r#"],"kind":"APIGroupDiscoveryList","metadata":{}}"#);
+    out.into_bytes()
 }
 
-fn describe(group: &Group<'_>) -> Value {
-    let versions: Vec<Value> = group
-        .versions
-        .iter()
-        .map(|version| {
-            let resources: Vec<Value> = version.resources.iter().map(|served| resource(served)).collect();
-            json!({"version": version.name, "resources": resources, "freshness": "Current"})
-        })
-        .collect();
-    let metadata = if group.name.is_empty() { json!({}) } else { json!({"name": group.name}) };
-    json!({"metadata": metadata, "versions": versions})
+fn describe(out: &mut String, group: &Group<'_>) {
+    out.push_str(r#"{"metadata":{"#);
+    if !group.name.is_empty() {
+        // Names of groups and versions need no escapes.
+        out.push_str(&format!(r#""name":"{}""#, group.name));
+    }
+    out.push_str(r#"},"versions":["#);
+    for (index, version) in group.versions.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        out.push_str(r#"{"freshness":"Current","resources":["#);
+        for (index, served) in version.resources.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            out.push_str(served.described.get_or_init(|| resource(served).to_string().into()));
+        }
+        out.push_str(&format!(r#"],"version":"{}"}}"#, version.name));
+    }
+    out.push_str("]}");
 }
 
 fn resource(served: &Served) -> Value {

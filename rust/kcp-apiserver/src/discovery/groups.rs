@@ -1,9 +1,8 @@
 //! What a view serves, in the order discovery shows it: groups, their versions, their resources.
 
-use crate::registry::{ClusterView, Origin, Served, Subresource};
+use crate::registry::{ClusterView, CustomGroup, Identity, Origin, Served, Subresource};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use kcp_apimachinery::version;
 use ring::digest;
 use std::sync::Arc;
 
@@ -25,6 +24,8 @@ pub struct Version<'v> {
     pub name: &'v str,
     /// Its resources, by name.
     pub resources: Vec<&'v Arc<Served>>,
+    /// Names what its custom resources look like.
+    pub custom: Identity,
 }
 
 impl Group<'_> {
@@ -36,40 +37,68 @@ impl Group<'_> {
 
 /// Everything a view serves. The core group comes first.
 pub fn groups(view: &ClusterView) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = view
-        .built_ins()
-        .groups
-        .iter()
-        .map(|spec| Group {
-            name: &spec.group,
-            versions: spec.versions.iter().map(|spec| Version { name: &spec.version, resources: Vec::new() }).collect(),
-            priority: spec.priority,
-        })
-        .collect();
-    for served in view.all() {
-        let group = match groups.iter().position(|group| group.name == served.group) {
-            Some(index) => &mut groups[index],
-            None => {
-                groups.push(Group { name: &served.group, versions: Vec::new(), priority: CUSTOM_PRIORITY });
-                groups.last_mut().expect("a group was just added")
-            }
-        };
-        match group.versions.iter_mut().find(|version| version.name == served.version) {
-            Some(version) => version.resources.push(served),
-            None => group.versions.push(Version { name: &served.version, resources: vec![served] }),
-        }
-    }
-    for group in &mut groups {
-        let declared = view.built_ins().groups.iter().find(|spec| spec.group == group.name);
-        let declared = declared.map_or(0, |spec| spec.versions.len());
-        // Versions of custom resources stand behind the declared ones; newer and more stable ones come first.
-        group.versions[declared..].sort_by(|a, b| version::compare(b.name, a.name));
-        for version in &mut group.versions {
-            version.resources.sort_by(|a, b| a.resource.cmp(&b.resource));
+    let mut groups: Vec<Group<'_>> = view.built_ins().groups.iter().map(|spec| built_in(view, &spec.group)).collect();
+    let declared = groups.len();
+    for custom in view.groups() {
+        match groups[..declared].iter_mut().find(|group| *group.name == *custom.name) {
+            Some(group) => add(group, custom),
+            None => groups.push(of_custom(custom)),
         }
     }
     groups.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(b.name)));
     groups
+}
+
+/// One group of a view.
+pub fn group<'v>(view: &'v ClusterView, name: &str) -> Option<Group<'v>> {
+    let custom = view.group(name);
+    match view.built_ins().groups.iter().find(|spec| spec.group == name) {
+        Some(spec) => {
+            let mut group = built_in(view, &spec.group);
+            if let Some(custom) = custom {
+                add(&mut group, custom);
+            }
+            Some(group)
+        }
+        None => custom.map(|custom| of_custom(custom)),
+    }
+}
+
+/// A declared group with its declared versions.
+fn built_in<'v>(view: &'v ClusterView, name: &'v str) -> Group<'v> {
+    let spec = view.built_ins().groups.iter().find(|spec| spec.group == name);
+    let versions = spec.into_iter().flat_map(|spec| &spec.versions).map(|spec| {
+        let served = view.built_ins().served.iter();
+        let mut resources: Vec<_> =
+            served.filter(|served| served.group == name && served.version == spec.version).collect();
+        resources.sort_by(|a, b| a.resource.cmp(&b.resource));
+        Version { name: &spec.version, resources, custom: Identity::NONE }
+    });
+    Group { name, versions: versions.collect(), priority: spec.map_or(CUSTOM_PRIORITY, |spec| spec.priority) }
+}
+
+fn of_custom(custom: &CustomGroup) -> Group<'_> {
+    let mut group = Group { name: &custom.name, versions: Vec::new(), priority: CUSTOM_PRIORITY };
+    add(&mut group, custom);
+    group
+}
+
+/// Adds custom resources to a group. Versions that only they have stand behind the declared ones.
+fn add<'v>(group: &mut Group<'v>, custom: &'v CustomGroup) {
+    for version in &custom.versions {
+        let served = version.served.iter();
+        match group.versions.iter_mut().find(|known| known.name == version.name) {
+            Some(known) => {
+                known.resources.extend(served);
+                known.resources.sort_by(|a, b| a.resource.cmp(&b.resource));
+                known.custom = version.identity;
+            }
+            None => {
+                let resources = served.collect();
+                group.versions.push(Version { name: &version.name, resources, custom: version.identity });
+            }
+        }
+    }
 }
 
 /// The subresources of a resource in the order discovery shows them: custom ones have `status` before `scale`.

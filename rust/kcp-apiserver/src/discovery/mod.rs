@@ -4,7 +4,7 @@ mod aggregated;
 pub mod groups;
 mod legacy;
 
-use crate::documents::{Document, Identity};
+use crate::documents::Document;
 use crate::exchange::{Exchange, Response};
 use crate::negotiate::{self, Media, Negotiated, Offer, Shape};
 use crate::paths;
@@ -26,12 +26,12 @@ pub fn root(server: &ApiServer, exchange: &Exchange, view: &ClusterView, parts: 
     let negotiated = negotiate::accept(exchange.headers(), exchange.query(), Offer::document(true))?;
     let core = parts.first().is_some_and(|part| part == "api");
     let name = if core { "api" } else { "apis" };
-    let identity = Identity::of(view.custom.iter());
+    let identity = view.identity();
     if negotiated.shape == Shape::AggregatedDiscovery {
         let document = server.documents.get(identity, format!("aggregated {name}"), || {
             let all = groups(view);
             let wanted = all.iter().filter(|group| group.name.is_empty() == core);
-            aggregated::document(wanted).to_string().into_bytes()
+            aggregated::document(wanted)
         });
         return aggregated(exchange, negotiated, &document);
     }
@@ -53,8 +53,8 @@ pub fn group(
 ) -> Result<Response, Status> {
     let negotiated = negotiate::accept(exchange.headers(), exchange.query(), Offer::document(false))?;
     let name = parts.get(1).map_or("", String::as_str);
-    match groups(view).iter().find(|group| group.name == name && !name.is_empty()) {
-        Some(group) => render(negotiated, &legacy::group(group)),
+    match groups::group(view, name).filter(|_| !name.is_empty()) {
+        Some(group) => render(negotiated, &legacy::group(&group)),
         None => Ok(paths::not_found()),
     }
 }
@@ -72,10 +72,9 @@ pub fn version(
         [_, group, version, ..] if !group.is_empty() => (group.as_str(), version),
         _ => return Ok(paths::not_found()),
     };
-    let all = groups(view);
-    let Some(group) = all.iter().find(|known| known.name == group) else { return Ok(paths::not_found()) };
+    let Some(group) = groups::group(view, group) else { return Ok(paths::not_found()) };
     match group.versions.iter().find(|known| known.name == version) {
-        Some(version) => render(negotiated, &legacy::resource_list(group, version)),
+        Some(version) => render(negotiated, &legacy::resource_list(&group, version)),
         None => paths::no_resource(server, group.name),
     }
 }

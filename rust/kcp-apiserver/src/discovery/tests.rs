@@ -55,6 +55,7 @@ async fn aggregated_documents_equal_those_of_a_real_server() {
     let all = groups(&view);
     for (name, core) in [("api", true), ("apis", false)] {
         let ours = aggregated::document(all.iter().filter(|group| group.name.is_empty() == core));
+        let ours: Value = serde_json::from_slice(&ours).unwrap();
         let real = recorded("discovery-aggregated", name);
         assert_eq!(
             serde_json::to_string_pretty(&ours).unwrap(),

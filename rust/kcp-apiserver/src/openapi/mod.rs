@@ -4,29 +4,30 @@
 //! what the resources look like, so that equal definitions in many logical clusters make one document.
 
 pub mod built_in;
+pub mod fragment;
 mod operations;
 mod parameters;
 mod v2;
 mod v2_protobuf;
 mod v3;
 
-use crate::codec::{self, Header};
-use crate::discovery::groups::{Group, Version, groups};
-use crate::documents::{Document, Identity};
+use crate::discovery::groups::{self, Group, Version};
+use crate::documents::{Document, http_date, unmodified};
 use crate::exchange::{Cluster, Exchange, Response};
 use crate::native;
 use crate::negotiate;
 use crate::paths;
-use crate::registry::{ClusterView, DEFINITIONS, Origin, Served};
+use crate::registry::{ClusterView, DEFINITIONS, Identity, Member, Origin, Served};
 use crate::respond;
 use crate::server::ApiServer;
 use crate::verbs::storage_error;
+use fragment::Fragment;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, EXPIRES, HeaderValue, LOCATION};
 use jiff::SignedDuration;
 use kcp_apimachinery::status::Status;
 use kcp_schema::openapi::{Published, Resource, publish_v2, publish_v3};
-use kcp_storage::{BoxFuture, Key};
+use kcp_storage::{BoxFuture, Key, off_worker};
 use operations::Item;
 use ring::digest;
 use serde_json::{Map, Value, json};
@@ -34,14 +35,44 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const JSON: &str = "application/json";
-/// Name of the kept 2.0 document in protobuf.
-const PROTOBUF: &str = "v2.pb";
-
 /// How long a document under its own hash stays as it is.
 const YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
 
-/// How often documents are built anew when definitions change meanwhile.
-const ATTEMPTS: usize = 3;
+/// How often a document is begun anew when definitions change meanwhile.
+const ATTEMPTS: usize = 10;
+
+/// Pieces whose joining lets other requests have the thread.
+const MANY: usize = 50;
+
+/// The three forms in which pieces are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// OpenAPI 3.0 as JSON.
+    V3,
+    /// OpenAPI 2.0 as JSON.
+    V2,
+    /// OpenAPI 2.0 as protobuf.
+    V2Protobuf,
+}
+
+impl Form {
+    fn name(self) -> &'static str {
+        match self {
+            Self::V3 => "v3",
+            Self::V2 => "v2",
+            Self::V2Protobuf => "v2.pb",
+        }
+    }
+
+    /// The piece of some paths with the schemas that are not built in.
+    fn fragment(self, items: &[Item], schemas: BTreeMap<String, Value>) -> Fragment {
+        match self {
+            Self::V3 => v3::fragment(items, &schemas),
+            Self::V2 => v2::Parts::new(items, schemas).to_json(),
+            Self::V2Protobuf => v2_protobuf::fragment(&v2::Parts::new(items, schemas)),
+        }
+    }
+}
 
 /// One of the v3 documents.
 enum Part<'v> {
@@ -75,30 +106,29 @@ impl Part<'_> {
         }
     }
 
-    fn custom(&self) -> Vec<&Arc<Served>> {
-        match self {
-            Self::Version(_, version) => {
-                version.resources.iter().copied().filter(|served| served.is_custom()).collect()
-            }
-            Self::Root { .. } | Self::Group(_) | Self::Info => Vec::new(),
-        }
+    fn custom(&self) -> impl Iterator<Item = &Arc<Served>> {
+        let version = match self {
+            Self::Version(_, version) => Some(version),
+            Self::Root { .. } | Self::Group(_) | Self::Info => None,
+        };
+        version.into_iter().flat_map(|version| &version.resources).copied().filter(|served| served.is_custom())
     }
 
     fn identity(&self) -> Identity {
-        Identity::of(self.custom().into_iter())
-    }
-
-    fn items(&self) -> Vec<Item> {
         match self {
-            Self::Root { core } => vec![operations::root(*core)],
-            Self::Group(group) => vec![operations::group(group)],
-            Self::Version(group, version) => operations::items(group, version),
-            Self::Info => vec![operations::version_info()],
+            Self::Version(_, version) => version.custom,
+            Self::Root { .. } | Self::Group(_) | Self::Info => Identity::NONE,
         }
     }
 
-    fn document(&self, custom: &BTreeMap<String, Value>) -> Vec<u8> {
-        v3::document(&self.items(), self.group(), custom)
+    /// The paths that are not those of custom resources.
+    fn built_in(&self) -> Vec<Item> {
+        match self {
+            Self::Root { core } => vec![operations::root(*core)],
+            Self::Group(group) => vec![operations::group(group)],
+            Self::Version(group, version) => operations::built_in(group, version),
+            Self::Info => vec![operations::version_info()],
+        }
     }
 }
 
@@ -114,9 +144,28 @@ fn parts<'v>(groups: &'v [Group<'v>]) -> Vec<Part<'v>> {
     parts
 }
 
+/// The v3 document at a path, whose group is `group` where it has one.
+fn find<'v>(group: Option<&'v Group<'v>>, path: &[String]) -> Option<Part<'v>> {
+    let version = |wanted: &str| {
+        let group = group?;
+        Some(Part::Version(group, group.versions.iter().find(|version| version.name == wanted)?))
+    };
+    match path.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["api"] => Some(Part::Root { core: true }),
+        ["apis"] => Some(Part::Root { core: false }),
+        ["version"] => Some(Part::Info),
+        ["api", wanted] => version(wanted),
+        ["apis", name] if !name.is_empty() => group.map(Part::Group),
+        ["apis", name, wanted] if !name.is_empty() => version(wanted),
+        _ => None,
+    }
+}
+
 /// The document of a part without custom resources.
 fn shared(server: &ApiServer, part: &Part<'_>) -> Arc<Document> {
-    server.documents.get(Identity::NONE, format!("v3 {}", part.path()), || part.document(&BTreeMap::new()))
+    server.documents.get(Identity::NONE, format!("v3 {}", part.path()), || {
+        v3::document(&[Arc::new(v3::fragment(&part.built_in(), &BTreeMap::new()))], part.group())
+    })
 }
 
 /// The entity tag of a part. Where there are custom resources it follows from what they look like, so that the index
@@ -127,6 +176,11 @@ fn etag(server: &ApiServer, part: &Part<'_>) -> String {
     if identity == Identity::NONE {
         return shared(server, part).etag.clone();
     }
+    tag(server, identity)
+}
+
+/// The entity tag of what follows from custom resources of an identity.
+fn tag(server: &ApiServer, identity: Identity) -> String {
     let core = shared(server, &Part::Root { core: true });
     let mut context = digest::Context::new(&digest::SHA512);
     context.update(identity.as_bytes());
@@ -140,15 +194,17 @@ pub fn index(server: &ApiServer, exchange: &Exchange, view: &ClusterView, _parts
     if !negotiate::takes_json(exchange.headers()) {
         return Ok(not_acceptable());
     }
-    let groups = groups(view);
     let prefix = cluster_prefix(exchange);
-    let entry = |part: &Part<'_>| {
-        let path = part.path();
-        let url = format!("{prefix}/openapi/v3/{path}?hash={}", etag(server, part));
-        (path, json!({"serverRelativeURL": url}))
-    };
-    let paths: Map<String, Value> = parts(&groups).iter().map(entry).collect();
-    let document = Document::new(json!({"paths": paths}).to_string().into_bytes());
+    let document = server.documents.get(view.identity(), format!("v3 index {prefix}"), || {
+        let groups = groups::groups(view);
+        let entry = |part: &Part<'_>| {
+            let path = part.path();
+            let url = format!("{prefix}/openapi/v3/{path}?hash={}", etag(server, part));
+            (path, json!({"serverRelativeURL": url}))
+        };
+        let paths: Map<String, Value> = parts(&groups).iter().map(entry).collect();
+        json!({"paths": paths}).to_string().into_bytes()
+    });
     Ok(document.answer(exchange, JSON))
 }
 
@@ -158,32 +214,32 @@ pub fn part<'a>(server: &'a ApiServer, exchange: &'a Exchange, path: Vec<String>
         if !negotiate::takes_json(exchange.headers()) {
             return Ok(not_acceptable());
         }
-        let wanted = path.get(2..).unwrap_or_default().join("/");
-        for attempt in 1.. {
+        let wanted = path.get(2..).unwrap_or_default();
+        let name = wanted.join("/");
+        for _ in 0..ATTEMPTS {
             let view = server.registry.view(cluster(exchange)).await?;
-            let groups = groups(&view);
-            let parts = parts(&groups);
-            let Some(part) = parts.iter().find(|part| part.path() == wanted) else { return Ok(paths::not_found()) };
-            let etag = etag(server, part);
+            let group = match wanted.first().map(String::as_str) {
+                Some("api") => groups::group(&view, ""),
+                _ => wanted.get(1).and_then(|name| groups::group(&view, name)),
+            };
+            let Some(part) = find(group.as_ref(), wanted) else { return Ok(paths::not_found()) };
+            let etag = etag(server, &part);
             if let Some(hash) = crate::request_info::value(exchange.query(), "hash")
                 && hash != etag
             {
-                return Ok(moved(exchange, &wanted, &etag));
+                return Ok(moved(exchange, &name, &etag));
             }
             let identity = part.identity();
             let document = if identity == Identity::NONE {
-                shared(server, part)
-            } else if let Some(document) = server.documents.find(identity, &format!("v3 {wanted}")) {
+                shared(server, &part)
+            } else if let Some(document) = server.documents.find(identity, &format!("v3 {name}")) {
                 document
             } else {
-                let published = published(server, exchange, &part.custom(), publish_v3).await?;
-                let document = Arc::new(Document::with_etag(part.document(&published), etag));
-                // What was read may be newer than the view; only what surely belongs together is kept.
-                if is_unchanged(server, exchange, &view).await? {
-                    server.documents.keep(identity, format!("v3 {wanted}"), Arc::clone(&document));
-                } else if attempt < ATTEMPTS {
-                    continue;
-                }
+                let Some(mut pieces) = pieces(server, exchange, part.custom(), Form::V3).await? else { continue };
+                pieces.push(Arc::new(v3::fragment(&part.built_in(), &BTreeMap::new())));
+                let document = joined(&pieces, || v3::document(&pieces, part.group()));
+                let document = Arc::new(Document::with_etag(document, etag));
+                server.documents.keep(identity, format!("v3 {name}"), Arc::clone(&document));
                 document
             };
             let mut response = document.answer(exchange, JSON);
@@ -192,100 +248,139 @@ pub fn part<'a>(server: &'a ApiServer, exchange: &'a Exchange, path: Vec<String>
             }
             return Ok(response);
         }
-        Err(Status::internal("the definitions change too often"))
+        Err(changing())
     })
 }
 
 /// Answers `/openapi/v2`.
 pub fn whole<'a>(server: &'a ApiServer, exchange: &'a Exchange, _path: Vec<String>) -> BoxFuture<'a, paths::Answer> {
     Box::pin(async move {
-        let json = negotiate::takes_json(exchange.headers());
-        if !json && !negotiate::takes_any(exchange.headers(), &v2_protobuf::ACCEPTED) {
+        let (form, content_type) = if negotiate::takes_json(exchange.headers()) {
+            (Form::V2, JSON)
+        } else if negotiate::takes_any(exchange.headers(), &v2_protobuf::ACCEPTED) {
+            (Form::V2Protobuf, v2_protobuf::CONTENT_TYPE)
+        } else {
             return Ok(not_acceptable());
-        }
-        for attempt in 1.. {
+        };
+        for _ in 0..ATTEMPTS {
             let view = server.registry.view(cluster(exchange)).await?;
-            let identity = Identity::of(view.custom.iter());
-            if let Some(document) = server.documents.find(identity, "v2") {
-                return answer_whole(server, exchange, identity, &document, json);
+            let identity = view.identity();
+            if let Some(document) = server.documents.find(identity, form.name()) {
+                return Ok(document.answer(exchange, content_type));
             }
-            let custom: Vec<&Arc<Served>> = view.custom.iter().collect();
-            let published = published(server, exchange, &custom, publish_v2).await?;
-            let groups = groups(&view);
-            let items: Vec<Item> = parts(&groups).iter().flat_map(Part::items).collect();
+            // The tag is the same in both forms: that of the JSON, or where there are custom resources, of what they
+            // look like. Who has the document is told so before it is made.
+            let etag = match identity {
+                Identity::NONE if form == Form::V2 => None,
+                Identity::NONE => Some(built_in_json(server, &view).etag.clone()),
+                _ => Some(tag(server, identity)),
+            };
+            if let Some(answer) = etag.as_ref().and_then(|etag| unmodified(exchange, etag)) {
+                return Ok(answer);
+            }
+            let custom = view.all().filter(|served| served.is_custom());
+            let Some(mut pieces) = pieces(server, exchange, custom, form).await? else { continue };
+            let groups = groups::groups(&view);
+            let items: Vec<Item> = parts(&groups).iter().flat_map(Part::built_in).collect();
             let names: Vec<&str> = groups.iter().map(|group| group.name).collect();
-            let document = Arc::new(Document::new(v2::document(&items, &names, published)));
-            if is_unchanged(server, exchange, &view).await? {
-                server.documents.keep(identity, "v2".into(), Arc::clone(&document));
-            } else if attempt < ATTEMPTS {
-                continue;
-            }
-            return answer_whole(server, exchange, identity, &document, json);
+            pieces.push(Arc::new(form.fragment(&items, v2::definitions(&names))));
+            let document = joined(&pieces, || match form {
+                Form::V2Protobuf => v2_protobuf::document(&pieces),
+                Form::V2 | Form::V3 => v2::document(&pieces),
+            });
+            let document = match etag {
+                Some(etag) => Document::with_etag(document, etag),
+                None => Document::new(document),
+            };
+            let document = Arc::new(document.made(server.clock.now()));
+            server.documents.keep(identity, form.name().into(), Arc::clone(&document));
+            return Ok(document.answer(exchange, content_type));
         }
-        Err(Status::internal("the definitions change too often"))
+        Err(changing())
     })
 }
 
-/// The 2.0 document in the form that was asked for; both have the tag of the JSON.
-fn answer_whole(
-    server: &ApiServer,
-    exchange: &Exchange,
-    identity: Identity,
-    document: &Document,
-    json: bool,
-) -> paths::Answer {
-    if json {
-        return Ok(document.answer(exchange, JSON));
+/// The 2.0 document of the built-in resources as JSON, whose tag the other form carries as well.
+fn built_in_json(server: &ApiServer, view: &ClusterView) -> Arc<Document> {
+    if let Some(document) = server.documents.find(Identity::NONE, Form::V2.name()) {
+        return document;
     }
-    if let Some(kept) = server.documents.find(identity, PROTOBUF).filter(|kept| kept.etag == document.etag) {
-        return Ok(kept.answer(exchange, v2_protobuf::CONTENT_TYPE));
-    }
-    let value: Value = serde_json::from_slice(&document.body).map_err(|error| Status::internal(error.to_string()))?;
-    let encoded = Arc::new(Document::with_etag(v2_protobuf::encode(&value), document.etag.clone()));
-    server.documents.keep(identity, PROTOBUF.into(), Arc::clone(&encoded));
-    Ok(encoded.answer(exchange, v2_protobuf::CONTENT_TYPE))
+    let groups = groups::groups(view);
+    let items: Vec<Item> = parts(&groups).iter().flat_map(Part::built_in).collect();
+    let names: Vec<&str> = groups.iter().map(|group| group.name).collect();
+    let document = v2::document(&[Arc::new(Form::V2.fragment(&items, v2::definitions(&names)))]);
+    let document = Arc::new(Document::new(document).made(server.clock.now()));
+    server.documents.keep(Identity::NONE, Form::V2.name().into(), Arc::clone(&document));
+    document
 }
 
-/// The schemas of custom resources by definition name, as their definitions are written.
+fn joined(pieces: &[Arc<Fragment>], join: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+    if pieces.len() > MANY { off_worker(join) } else { join() }
+}
+
+fn changing() -> Status {
+    Status::service_unavailable("the definitions change too often")
+}
+
+/// The pieces of some custom resources; `None` when a definition is no longer what was derived from it.
+async fn pieces(
+    server: &ApiServer,
+    exchange: &Exchange,
+    custom: impl Iterator<Item = &Arc<Served>>,
+    form: Form,
+) -> Result<Option<Vec<Arc<Fragment>>>, Status> {
+    let mut pieces = Vec::new();
+    for served in custom {
+        let known = server.documents.fragment(served.identity, form);
+        let piece = match known {
+            Some(piece) => piece,
+            None => {
+                let Some(schemas) = published(server, exchange, served, form).await? else { return Ok(None) };
+                let piece = Arc::new(form.fragment(&operations::of_resource(served), schemas));
+                server.documents.keep_fragment(served.identity, form, Arc::clone(&piece));
+                piece
+            }
+        };
+        pieces.push(piece);
+    }
+    Ok(Some(pieces))
+}
+
+/// The schemas of a custom resource by definition name, as its definition is written: compiled ones know no
+/// descriptions. `None` when the definition has changed since it was compiled.
 async fn published(
     server: &ApiServer,
     exchange: &Exchange,
-    custom: &[&Arc<Served>],
-    publish: fn(&Resource<'_>) -> Published,
-) -> Result<BTreeMap<String, Value>, Status> {
-    let mut published = BTreeMap::new();
-    for served in custom {
-        let Origin::Custom { definition, .. } = &served.origin else { continue };
-        let key = Key::new(DEFINITIONS, cluster(exchange), "", &definition.name);
-        let Some(item) = server.store.get(&key).await.map_err(|error| storage_error(&error))? else { continue };
-        let header = Header { api_version: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" };
-        let object = codec::decode(&item, header).map_err(Status::internal)?;
-        let versions = object["spec"]["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let version = versions.iter().find(|version| version["name"] == *served.version);
-        let resource = Resource {
-            group: &served.group,
-            version: &served.version,
-            kind: &served.kind,
-            list_kind: &served.list_kind,
-            plural: &served.resource,
-            schema: version.and_then(|version| version.pointer("/schema/openAPIV3Schema")),
-            selectable_fields: version
-                .and_then(|version| version["selectableFields"].as_array())
-                .map(Vec::as_slice)
-                .unwrap_or_default(),
-        };
-        let Published { name, mut schema, list_name, list } = publish(&resource);
-        if let Some(native) = served.native {
-            native::merge::annotate(&mut schema, native.definition);
-        }
-        published.insert(name, schema);
-        published.insert(list_name, list);
+    served: &Served,
+    form: Form,
+) -> Result<Option<BTreeMap<String, Value>>, Status> {
+    let Origin::Custom { definition, .. } = &served.origin else { return Ok(None) };
+    let key = Key::new(DEFINITIONS, cluster(exchange), "", &definition.name);
+    let Some(item) = server.store.get(&key).await.map_err(|error| storage_error(&error))? else { return Ok(None) };
+    let object = Member::decode(&item).map_err(Status::internal)?;
+    if served.identity != Member::identify(&object).of_version(&served.version) {
+        return Ok(None);
     }
-    Ok(published)
-}
-
-async fn is_unchanged(server: &ApiServer, exchange: &Exchange, view: &ClusterView) -> Result<bool, Status> {
-    Ok(server.registry.view(cluster(exchange)).await?.generation == view.generation)
+    let versions = object["spec"]["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let version = versions.iter().find(|version| version["name"] == *served.version);
+    let resource = Resource {
+        group: &served.group,
+        version: &served.version,
+        kind: &served.kind,
+        list_kind: &served.list_kind,
+        plural: &served.resource,
+        schema: version.and_then(|version| version.pointer("/schema/openAPIV3Schema")),
+        selectable_fields: version
+            .and_then(|version| version["selectableFields"].as_array())
+            .map(Vec::as_slice)
+            .unwrap_or_default(),
+    };
+    let publish = if form == Form::V3 { publish_v3 } else { publish_v2 };
+    let Published { name, mut schema, list_name, list } = publish(&resource);
+    if let Some(native) = served.native {
+        native::merge::annotate(&mut schema, native.definition);
+    }
+    Ok(Some(BTreeMap::from([(name, schema), (list_name, list)])))
 }
 
 /// Whose definitions count; across all logical clusters there are none.
@@ -313,8 +408,7 @@ fn moved(exchange: &Exchange, part: &str, etag: &str) -> Response {
 }
 
 fn immutable(server: &ApiServer, response: &mut Response) {
-    let expires = server.clock.now().saturating_add(YEAR).unwrap_or(jiff::Timestamp::MAX);
-    let expires = expires.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let expires = http_date(server.clock.now().saturating_add(YEAR).unwrap_or(jiff::Timestamp::MAX));
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, immutable"));
     if let Ok(expires) = HeaderValue::from_str(&expires) {

@@ -1,9 +1,10 @@
 //! The paths of a group's version and what can be done at each, independent of the document they are written into.
 
 use crate::discovery::groups::{Group, Version, subresources};
-use crate::openapi::parameters::{self, Parameter};
+use crate::openapi::parameters::{self, PRETTY, Parameter};
 use crate::registry::{Origin, Served, Subresource};
 use kcp_schema::openapi::definition_name;
+use serde_json::{Map, Value};
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 
@@ -79,6 +80,37 @@ pub struct Item {
     pub custom: bool,
 }
 
+/// How one kind of document writes what stands at a path.
+pub struct Dialect {
+    /// An operation.
+    pub operation: fn(&Item, &Operation) -> Value,
+    /// A parameter of the path: its name and what it is.
+    pub in_path: fn(&str, &str) -> Value,
+    /// A parameter of the query.
+    pub in_query: fn(&Parameter) -> Value,
+}
+
+impl Item {
+    /// The path's entry in a document.
+    pub fn write(&self, dialect: &Dialect) -> Value {
+        let operations =
+            self.operations.iter().map(|operation| (operation.method.to_owned(), (dialect.operation)(self, operation)));
+        let mut path: Map<String, Value> = operations.collect();
+        let mut parameters = Vec::new();
+        if let Some(kind) = &self.named {
+            parameters.push((dialect.in_path)("name", &format!("name of the {kind}")));
+        }
+        if self.path.contains("{namespace}") {
+            parameters.push((dialect.in_path)("namespace", "the namespace that the object is in"));
+        }
+        if self.operations.iter().any(|operation| operation.kind.is_some()) {
+            parameters.push((dialect.in_query)(&PRETTY));
+            path.insert("parameters".into(), parameters.into());
+        }
+        path.into()
+    }
+}
+
 /// `/api` or `/apis`.
 pub fn root(core: bool) -> Item {
     let (path, tag, id, gives) = if core {
@@ -115,25 +147,45 @@ fn document(path: String, tag: String, id: String, description: &str, gives: Str
     Item { path, operations: vec![operation], named: None, tag, custom: false }
 }
 
-/// Every path of a group's version.
-pub fn items(group: &Group<'_>, version: &Version<'_>) -> Vec<Item> {
-    let prefix = if group.name.is_empty() { "/api".to_owned() } else { format!("/apis/{}", group.name) };
-    let root = format!("{prefix}/{}", version.name);
-    let name = format!("{}{}", camel(group.name), capital(version.name));
-    let tag = format!("{}_{}", lower(&camel(group.name)), version.name);
+/// A version of a group as paths and identifiers name it.
+struct Names {
+    root: String,
+    name: String,
+    tag: String,
+}
+
+fn names(group: &str, version: &str) -> Names {
+    let prefix = if group.is_empty() { "/api".to_owned() } else { format!("/apis/{group}") };
+    Names {
+        root: format!("{prefix}/{version}"),
+        name: format!("{}{}", camel(group), capital(version)),
+        tag: format!("{}_{version}", lower(&camel(group))),
+    }
+}
+
+/// The paths of a version that are not those of custom resources.
+pub fn built_in(group: &Group<'_>, version: &Version<'_>) -> Vec<Item> {
+    let Names { root, name, tag } = names(group.name, version.name);
     let mut items = Vec::new();
-    if version.resources.iter().any(|served| !served.is_custom()) {
+    let mut served = version.resources.iter().filter(|served| !served.is_custom()).peekable();
+    if served.peek().is_some() {
         items.push(document(
             format!("{root}/"),
-            tag.clone(),
+            tag,
             format!("get{name}APIResources"),
             "get available resources",
             format!("{META}.APIResourceList"),
         ));
     }
-    for served in &version.resources {
-        Resource { served, root: &root, name: &name, tag: &tag }.items(&mut items);
-    }
+    items.extend(served.flat_map(|served| of_resource(served)));
+    items
+}
+
+/// The paths of one resource.
+pub fn of_resource(served: &Served) -> Vec<Item> {
+    let Names { root, name, tag } = names(&served.group, &served.version);
+    let mut items = Vec::new();
+    Resource { served, root: &root, name: &name, tag: &tag }.items(&mut items);
     items
 }
 

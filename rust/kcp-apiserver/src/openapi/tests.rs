@@ -3,6 +3,7 @@
 use super::*;
 use crate::authn::Authentication;
 use crate::clock::SystemClock;
+use crate::codec;
 use crate::exchange::Peer;
 use crate::registry::BuiltIns;
 use crate::server::Config;

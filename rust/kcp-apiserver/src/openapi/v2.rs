@@ -1,19 +1,50 @@
 //! The OpenAPI 2.0 document: everything at once.
 
 use crate::openapi::built_in;
-use crate::openapi::operations::{Item, Operation, Takes};
-use crate::openapi::parameters::{PRETTY, Parameter};
+use crate::openapi::fragment::{self, Fragment};
+use crate::openapi::operations::{Dialect, Item, Operation, Takes};
+use crate::openapi::parameters::Parameter;
 use crate::openapi::v3::{self, patch_types};
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const PREFIX: &str = "#/definitions/";
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 
-/// The document of all paths. `groups` are those that options and events are kinds of.
-pub fn document(items: &[Item], groups: &[&str], custom: BTreeMap<String, Value>) -> Vec<u8> {
-    let paths: Map<String, Value> = items.iter().map(|item| (item.path.clone(), path(item))).collect();
-    let mut definitions = Map::new();
+/// How paths are written.
+const DIALECT: Dialect = Dialect { operation: operate, in_path, in_query };
+
+/// What some paths bring along, as values: entries of paths and of definitions.
+pub struct Parts {
+    /// Entries of paths.
+    pub paths: Vec<(String, Value)>,
+    /// Entries of definitions.
+    pub definitions: Vec<(String, Value)>,
+}
+
+impl Parts {
+    /// Those of some paths, with the definitions that are not built in.
+    pub fn new(items: &[Item], definitions: BTreeMap<String, Value>) -> Self {
+        let paths = items.iter().map(|item| (item.path.clone(), item.write(&DIALECT))).collect();
+        Self { paths, definitions: definitions.into_iter().collect() }
+    }
+
+    /// The pieces as JSON.
+    pub fn to_json(&self) -> Fragment {
+        let text = |(name, value): &(String, Value)| (name.clone(), Bytes::from(value.to_string()));
+        Fragment {
+            paths: self.paths.iter().map(text).collect(),
+            schemas: self.definitions.iter().map(text).collect(),
+            ..Fragment::default()
+        }
+    }
+}
+
+/// The definitions of all built-in kinds. `groups` are those that options and events are kinds of.
+pub fn definitions(groups: &[&str]) -> BTreeMap<String, Value> {
+    let mut definitions = BTreeMap::new();
     for name in built_in::names() {
         // Parsed afresh and dropped: what is kept parsed is for those who decode objects.
         let text = built_in::text(name).unwrap_or_default();
@@ -26,18 +57,26 @@ pub fn document(items: &[Item], groups: &[&str], custom: BTreeMap<String, Value>
         }
         definitions.insert(name.into(), schema);
     }
-    definitions.extend(custom);
-    let document = json!({
-        "swagger": "2.0",
-        "info": {"title": "Kubernetes", "version": crate::version::git_version()},
-        "paths": paths,
-        "definitions": definitions,
-        "securityDefinitions": {
-            "BearerToken": {"description": "Bearer token", "type": "apiKey", "name": "authorization", "in": "header"},
-        },
-        "security": [{"BearerToken": []}],
-    });
-    document.to_string().into_bytes()
+    definitions
+}
+
+/// The document of some pieces.
+pub fn document(fragments: &[Arc<Fragment>]) -> Vec<u8> {
+    let all = || fragments.iter().map(|fragment| &**fragment);
+    let (paths, definitions) = (fragment::paths(all()), fragment::schemas(all()));
+    let size: usize = paths.iter().chain(&definitions).map(|(name, text)| name.len() + text.len() + 8).sum();
+    let mut out = Vec::with_capacity(size + 512);
+    out.extend_from_slice(br#"{"swagger":"2.0","info":{"title":"Kubernetes","version":"#);
+    out.extend_from_slice(Value::from(crate::version::git_version()).to_string().as_bytes());
+    out.extend_from_slice(br#"},"paths":{"#);
+    fragment::join(&mut out, &paths);
+    out.extend_from_slice(br#"},"definitions":{"#);
+    fragment::join(&mut out, &definitions);
+    out.extend_from_slice(br#"},"securityDefinitions":{"BearerToken":{"description":"Bearer token","#);
+    out.extend_from_slice(
+        br#""type":"apiKey","name":"authorization","in":"header"}},"security":[{"BearerToken":[]}]}"#,
+    );
+    out
 }
 
 /// Turns a schema of a v3 document into one of a v2 document.
@@ -62,23 +101,6 @@ fn rewrite(schema: &mut Value) {
     if let Some(Value::Object(properties)) = object.get_mut("properties") {
         properties.values_mut().for_each(rewrite);
     }
-}
-
-fn path(item: &Item) -> Value {
-    let operations = item.operations.iter().map(|operation| (operation.method.to_owned(), operate(item, operation)));
-    let mut path: Map<String, Value> = operations.collect();
-    let mut parameters = Vec::new();
-    if let Some(kind) = &item.named {
-        parameters.push(in_path("name", &format!("name of the {kind}")));
-    }
-    if item.path.contains("{namespace}") {
-        parameters.push(in_path("namespace", "the namespace that the object is in"));
-    }
-    if item.operations.iter().any(|operation| operation.kind.is_some()) {
-        parameters.push(in_query(&PRETTY));
-        path.insert("parameters".into(), parameters.into());
-    }
-    path.into()
 }
 
 fn operate(item: &Item, operation: &Operation) -> Value {

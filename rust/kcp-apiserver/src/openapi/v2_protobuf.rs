@@ -2,7 +2,11 @@
 //! documents do not know, and kinds that nobody can patch. Numbers are those of the published message definitions
 //! (`openapi.v2.Document`).
 
+use crate::openapi::fragment::{self, Fragment};
+use crate::openapi::v2::Parts;
+use bytes::Bytes;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// What clients ask for, in both spellings.
 pub const ACCEPTED: [&str; 2] = [
@@ -114,20 +118,39 @@ fn around(field: u64, inner: &Message) -> Message {
     outer
 }
 
-/// The document as protobuf.
-pub fn encode(document: &Value) -> Vec<u8> {
+/// The pieces of a document as protobuf messages.
+pub fn fragment(parts: &Parts) -> Fragment {
+    let piece = |encode: fn(&Value) -> Message| {
+        move |(name, value): &(String, Value)| {
+            let mut named = Message::default();
+            named.bytes(1, name.as_bytes());
+            named.message(2, &encode(value));
+            (name.clone(), Bytes::from(named.0))
+        }
+    };
+    Fragment {
+        paths: parts.paths.iter().map(piece(path)).collect(),
+        schemas: parts.definitions.iter().map(piece(schema)).collect(),
+        ..Fragment::default()
+    }
+}
+
+/// The document of some pieces.
+pub fn document(fragments: &[Arc<Fragment>]) -> Vec<u8> {
+    let all = || fragments.iter().map(|fragment| &**fragment);
     let mut out = Message::default();
-    out.text(1, &document["swagger"]);
+    out.bytes(1, b"2.0");
     let mut info = Message::default();
-    info.text(1, &document["info"]["title"]);
-    info.text(2, &document["info"]["version"]);
+    info.bytes(1, b"Kubernetes");
+    info.bytes(2, crate::version::git_version().as_bytes());
     out.message(2, &info);
-    let mut paths = Message::default();
-    paths.named(2, &document["paths"], path);
-    out.message(8, &paths);
-    let mut definitions = Message::default();
-    definitions.named(1, &document["definitions"], schema);
-    out.message(9, &definitions);
+    for (field, entry, entries) in [(8, 2, fragment::paths(all())), (9, 1, fragment::schemas(all()))] {
+        let mut named = Message::default();
+        for (_, piece) in entries {
+            named.bytes(entry, piece);
+        }
+        out.message(field, &named);
+    }
     out.0
 }
 
@@ -264,12 +287,8 @@ mod tests {
 
     #[test]
     fn a_definition_is_written_field_by_field() {
-        let document = json!({
-            "swagger": "2.0",
-            "info": {"title": "t", "version": "v"},
-            "paths": {},
-            "definitions": {"a": {"type": "string", "x-b": 1}},
-        });
+        let definition = ("a".to_owned(), json!({"type": "string", "x-b": 1}));
+        let parts = Parts { paths: Vec::new(), definitions: vec![definition] };
         let mut schema = vec![0xb2, 0x01, 8, 0x0a, 6];
         schema.extend(b"string");
         schema.extend([0xfa, 0x01, 10, 0x0a, 3]);
@@ -277,11 +296,17 @@ mod tests {
         schema.extend([0x12, 3, 0x12, 1, b'1']);
         let mut named = vec![0x0a, 1, b'a', 0x12, schema.len() as u8];
         named.extend(&schema);
+        let version = crate::version::git_version();
+        let version = version.as_bytes();
         let mut want = vec![0x0a, 3];
         want.extend(b"2.0");
-        want.extend([0x12, 6, 0x0a, 1, b't', 0x12, 1, b'v', 0x42, 0]);
+        want.extend([0x12, version.len() as u8 + 14, 0x0a, 10]);
+        want.extend(b"Kubernetes");
+        want.extend([0x12, version.len() as u8]);
+        want.extend(version);
+        want.extend([0x42, 0]);
         want.extend([0x4a, named.len() as u8 + 2, 0x0a, named.len() as u8]);
         want.extend(&named);
-        assert_eq!(encode(&document), want);
+        assert_eq!(document(&[Arc::new(fragment(&parts))]), want);
     }
 }

@@ -1,11 +1,14 @@
 //! OpenAPI 3.0 documents: one per version of a group.
 
 use crate::openapi::built_in;
-use crate::openapi::operations::{Item, Operation, Takes};
-use crate::openapi::parameters::{PRETTY, Parameter};
+use crate::openapi::fragment::{self, Fragment};
+use crate::openapi::operations::{Dialect, Item, Operation, Takes};
+use crate::openapi::parameters::Parameter;
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Where references lead.
 pub const PREFIX: &str = "#/components/schemas/";
@@ -23,41 +26,51 @@ pub fn patch_types(custom: bool) -> &'static [&'static str] {
     if custom { &ALL[..3] } else { &ALL }
 }
 
-/// A document of some paths and what they refer to. `custom` are definitions that are not built in.
-pub fn document(items: &[Item], group: &str, custom: &BTreeMap<String, Value>) -> Vec<u8> {
-    let paths: Map<String, Value> = items.iter().map(|item| (item.path.clone(), path(item))).collect();
-    let paths = Value::Object(paths).to_string();
-    let mut schemas: BTreeMap<String, Cow<'static, str>> = BTreeMap::new();
-    let mut open: Vec<String> = references(&paths).map(str::to_owned).collect();
+/// How paths are written.
+const DIALECT: Dialect = Dialect { operation: operate, in_path, in_query };
+
+/// What some paths bring along, with the schemas that are not built in.
+pub fn fragment(items: &[Item], schemas: &BTreeMap<String, Value>) -> Fragment {
+    let text = |name: &String, value: &Value| (name.clone(), Bytes::from(value.to_string()));
+    let paths: Vec<_> = items.iter().map(|item| text(&item.path, &item.write(&DIALECT))).collect();
+    let schemas: Vec<_> = schemas.iter().map(|(name, schema)| text(name, schema)).collect();
+    let texts = paths.iter().chain(&schemas).map(|(_, text)| std::str::from_utf8(text).unwrap_or_default());
+    let references = texts.flat_map(references).map(str::to_owned).collect();
+    Fragment { paths, schemas, references }
+}
+
+/// A document of some pieces and the built-in schemas they refer to.
+pub fn document(fragments: &[Arc<Fragment>], group: &str) -> Vec<u8> {
+    let all = || fragments.iter().map(|fragment| &**fragment);
+    let (paths, own) = (fragment::paths(all()), fragment::schemas(all()));
+    let mut shared_schemas: BTreeMap<String, Bytes> = BTreeMap::new();
+    let mut open: Vec<String> = all().flat_map(|fragment| fragment.references.iter().cloned()).collect();
     while let Some(name) = open.pop() {
-        if schemas.contains_key(&name) {
+        if shared_schemas.contains_key(&name) || own.binary_search_by_key(&name.as_str(), |(name, _)| *name).is_ok() {
             continue;
         }
-        let text = match custom.get(&name) {
-            Some(schema) => Cow::Owned(schema.to_string()),
-            None => built_in::text(&name).map_or(Cow::Borrowed("{}"), |text| shared(&name, text, group)),
-        };
+        let text = built_in::text(&name).map_or(Cow::Borrowed("{}"), |text| shared(&name, text, group));
         open.extend(references(&text).map(str::to_owned));
-        schemas.insert(name, text);
+        let text = match text {
+            Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+            Cow::Owned(text) => text.into(),
+        };
+        shared_schemas.insert(name, text);
     }
-    let mut out =
-        String::with_capacity(paths.len() + schemas.values().map(|text| text.len() + 64).sum::<usize>() + 512);
-    out.push_str(r#"{"openapi":"3.0.0","info":{"title":"Kubernetes","version":"#);
-    out.push_str(&Value::from(crate::version::git_version()).to_string());
-    out.push_str(r#"},"paths":"#);
-    out.push_str(&paths);
-    out.push_str(r#","components":{"schemas":{"#);
-    for (index, (name, text)) in schemas.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        out.push_str(&Value::from(name.as_str()).to_string());
-        out.push(':');
-        out.push_str(text);
-    }
-    out.push_str(r#"},"securitySchemes":{"BearerToken":{"type":"apiKey","description":"Bearer token","#);
-    out.push_str(r#""name":"authorization","in":"header"}}}}"#);
-    out.into_bytes()
+    let mut schemas: Vec<(&str, &Bytes)> = own;
+    schemas.extend(shared_schemas.iter().map(|(name, text)| (name.as_str(), text)));
+    schemas.sort_unstable_by_key(|(name, _)| *name);
+    let size: usize = paths.iter().chain(&schemas).map(|(name, text)| name.len() + text.len() + 8).sum();
+    let mut out = Vec::with_capacity(size + 512);
+    out.extend_from_slice(br#"{"openapi":"3.0.0","info":{"title":"Kubernetes","version":"#);
+    out.extend_from_slice(Value::from(crate::version::git_version()).to_string().as_bytes());
+    out.extend_from_slice(br#"},"paths":{"#);
+    fragment::join(&mut out, &paths);
+    out.extend_from_slice(br#"},"components":{"schemas":{"#);
+    fragment::join(&mut out, &schemas);
+    out.extend_from_slice(br#"},"securitySchemes":{"BearerToken":{"type":"apiKey","description":"Bearer token","#);
+    out.extend_from_slice(br#""name":"authorization","in":"header"}}}}"#);
+    out
 }
 
 /// Options and events are kinds of every group.
@@ -79,23 +92,6 @@ fn shared(name: &str, text: &'static str, group: &str) -> Cow<'static, str> {
 /// The names that some compact JSON refers to.
 fn references(text: &str) -> impl Iterator<Item = &str> {
     text.split("\"$ref\":\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next())
-}
-
-fn path(item: &Item) -> Value {
-    let operations = item.operations.iter().map(|operation| (operation.method.to_owned(), operate(item, operation)));
-    let mut path: Map<String, Value> = operations.collect();
-    let mut parameters = Vec::new();
-    if let Some(kind) = &item.named {
-        parameters.push(in_path("name", &format!("name of the {kind}")));
-    }
-    if item.path.contains("{namespace}") {
-        parameters.push(in_path("namespace", "the namespace that the object is in"));
-    }
-    if item.operations.iter().any(|operation| operation.kind.is_some()) {
-        parameters.push(in_query(&PRETTY));
-        path.insert("parameters".into(), parameters.into());
-    }
-    path.into()
 }
 
 fn operate(item: &Item, operation: &Operation) -> Value {

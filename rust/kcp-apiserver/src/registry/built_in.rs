@@ -1,9 +1,10 @@
 //! The table of built-in resources, declared as data by `python/kcp/resources/built_in.json`.
 
-use crate::registry::{Column, Origin, Served, Subresource};
+use crate::registry::{Column, Identity, Origin, Served, Subresource};
 use crate::strategy;
 use serde::Deserialize;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 /// One API group of the table.
 #[derive(Clone, Debug, Deserialize)]
@@ -90,6 +91,7 @@ pub struct BuiltIns {
     pub groups: Vec<GroupSpec>,
     /// Every resource of every version.
     pub served: Vec<Arc<Served>>,
+    by_name: HashMap<String, Vec<Arc<Served>>>,
 }
 
 impl BuiltIns {
@@ -107,7 +109,16 @@ impl BuiltIns {
                 }
             }
         }
-        Ok(Self { groups, served })
+        let mut by_name: HashMap<String, Vec<Arc<Served>>> = HashMap::new();
+        for one in &served {
+            by_name.entry(one.resource.clone()).or_default().push(Arc::clone(one));
+        }
+        Ok(Self { groups, served, by_name })
+    }
+
+    /// One resource at one version.
+    pub fn lookup(&self, group: &str, version: &str, resource: &str) -> Option<&Arc<Served>> {
+        self.by_name.get(resource)?.iter().find(|served| served.version == version && served.group == group)
     }
 }
 
@@ -142,5 +153,7 @@ fn compile(group: &str, version: &str, spec: &ResourceSpec) -> Result<Served, St
         native: None,
         strategy: strategy::built_in(&spec.strategy, &spec.definition)?,
         origin: Origin::BuiltIn { definition: spec.definition.clone() },
+        identity: Identity::NONE,
+        described: OnceLock::new(),
     })
 }

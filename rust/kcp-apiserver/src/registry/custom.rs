@@ -1,19 +1,23 @@
 //! Custom resources as they are served: one entry for each served version of a definition.
 
 use crate::native::Native;
-use crate::registry::{Column, Origin, Scale, Served, Subresource};
+use crate::registry::{Column, Identity, Origin, Scale, Served, Subresource};
 use crate::strategy::custom::Custom;
 use kcp_schema::crd::{Definition, Version};
 use kcp_schema::jsonpath::JsonPath;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 const VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 const VERBS_WHILE_TERMINATING: [&str; 5] = ["delete", "deletecollection", "get", "list", "watch"];
 
-/// Every served version of a definition.
-pub fn served(definition: &Arc<Definition>) -> Vec<Arc<Served>> {
+/// Every served version of a definition, whose identity is that of the definition and the version's name.
+pub fn served(definition: &Arc<Definition>, identity: Identity) -> Vec<Arc<Served>> {
     let versions = definition.versions.iter().enumerate().filter(|(_, version)| version.served);
-    versions.map(|(index, version)| Arc::new(one(definition, index, version))).collect()
+    versions
+        .map(|(index, version)| {
+            Arc::new(Served { identity: identity.of_version(&version.name), ..one(definition, index, version) })
+        })
+        .collect()
 }
 
 /// The storage version, served or not, for who has to reach objects that nobody else can; `None` without one.
@@ -76,6 +80,8 @@ fn one(definition: &Arc<Definition>, index: usize, version: &Version) -> Served 
         strategy: Arc::new(Custom::new(Arc::clone(definition), index, native)),
         native,
         origin: Origin::Custom { definition: Arc::clone(definition), version: index },
+        identity: Identity::NONE,
+        described: OnceLock::new(),
         group,
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::native::Native;
 use crate::openapi;
+use crate::registry::Identity;
 use crate::strategy::Strategy;
 use serde::Deserialize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A table column.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -130,6 +131,10 @@ pub struct Served {
     pub strategy: Arc<dyn Strategy>,
     /// Where it comes from.
     pub origin: Origin,
+    /// Names what a custom resource looks like; [`Identity::NONE`] for built-in ones.
+    pub identity: Identity,
+    /// Its entry in the aggregated discovery document, once somebody asked for that.
+    pub described: OnceLock<Box<str>>,
 }
 
 impl Served {

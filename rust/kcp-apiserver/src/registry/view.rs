@@ -1,16 +1,16 @@
-//! What one logical cluster serves, derived from its stored definitions at the first request and cached by generation.
+//! What one logical cluster serves, derived from its stored definitions and brought up to date by what changed.
 
-use crate::codec::{self, Header};
-use crate::registry::{BuiltIns, Served, custom};
+use crate::registry::changes::Changes;
+use crate::registry::group::{CustomGroup, Draft, Member, group_of};
+use crate::registry::{BuiltIns, Identity, Served};
 use crate::verbs::storage_error;
 use kcp_apimachinery::status::Status;
-use kcp_schema::{Pool, crd};
-use kcp_storage::{At, Backend, Event, Item, KeyRange, ListQuery, Observer, Revision};
-use parking_lot::Mutex;
+use kcp_schema::{Interned, Pool};
+use kcp_storage::{At, Backend, Item, Key, KeyRange, ListQuery, Observer};
 use quick_cache::sync::Cache;
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::sync::{Arc, OnceLock};
 
 /// Storage name of the resource that defines custom resources.
 pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
@@ -21,46 +21,64 @@ const KEPT: usize = 4_096;
 /// Definitions read from the store at a time.
 const CHUNK: usize = 500;
 
-/// What one logical cluster serves. Immutable: a change of its definitions makes a new one.
+/// Above so many changed definitions all of them are read in one go.
+const ONE_BY_ONE: usize = 200;
+
+/// What one logical cluster serves. Immutable: a change of its definitions makes a new one that shares what is the same.
 pub struct ClusterView {
     built_ins: Arc<BuiltIns>,
-    /// Custom resources: every served version of every established definition.
-    pub custom: Vec<Arc<Served>>,
-    /// Names this view among all others of the process; 0 is a cluster without definitions of its own. Documents
-    /// derived from a view may be kept under it.
-    pub generation: u64,
-    by_name: HashMap<String, Vec<Arc<Served>>>,
+    groups: BTreeMap<Arc<str>, Arc<CustomGroup>>,
+    identity: OnceLock<Identity>,
+    /// Of a wildcard request: the resource as each logical cluster serves it…
     by_cluster: HashMap<String, Arc<Served>>,
-    compiled: HashMap<String, Compiled>,
-}
-
-/// What one stored definition came to; it is compiled again only when it changed.
-#[derive(Clone)]
-struct Compiled {
-    revision: Revision,
-    served: Vec<Arc<Served>>,
+    /// …after this change of definitions.
+    as_of: u64,
 }
 
 impl ClusterView {
-    /// One resource at one version.
+    fn new(built_ins: &Arc<BuiltIns>, groups: BTreeMap<Arc<str>, Arc<CustomGroup>>) -> Self {
+        Self {
+            built_ins: Arc::clone(built_ins),
+            groups,
+            identity: OnceLock::new(),
+            by_cluster: HashMap::new(),
+            as_of: 0,
+        }
+    }
+
+    /// One resource at one version. A built-in resource comes before a custom one of the same name: it cannot be
+    /// shadowed.
     pub fn lookup(&self, group: &str, version: &str, resource: &str) -> Option<&Arc<Served>> {
-        let named = self.by_name.get(resource)?;
-        named.iter().find(|served| served.version == version && served.group == group)
+        if let Some(served) = self.built_ins.lookup(group, version, resource) {
+            return Some(served);
+        }
+        if let Some(any) = self.by_cluster.values().next() {
+            let wanted = any.group == group && any.version == version && any.resource == resource;
+            return wanted.then_some(any);
+        }
+        self.groups.get(group)?.lookup(version, resource)
     }
 
     /// A resource by its kind, whatever the version.
     pub fn kind(&self, group: &str, kind: &str) -> Option<&Arc<Served>> {
-        self.all().find(|served| served.kind == kind && served.group == group)
+        let is_wanted = |served: &&Arc<Served>| served.kind == kind && served.group == group;
+        let custom = || self.groups.get(group)?.members().flat_map(|member| &member.served).find(is_wanted);
+        self.built_ins.served.iter().find(is_wanted).or_else(custom)
     }
 
     /// A resource by its storage name: as its preferred version is served.
     pub fn stored_as(&self, storage: &str) -> Option<&Arc<Served>> {
-        self.all().find(|served| served.storage == storage)
+        let custom = || {
+            let (plural, group) = storage.split_once('.').unwrap_or((storage, ""));
+            self.groups.get(group)?.member(plural)?.served.first()
+        };
+        self.built_ins.served.iter().find(|served| served.storage == storage).or_else(custom)
     }
 
     /// Everything served, built-in resources first, as declared.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Served>> {
-        self.built_ins.served.iter().chain(&self.custom)
+        let custom = self.groups.values().flat_map(|group| group.members()).flat_map(|member| &member.served);
+        self.built_ins.served.iter().chain(custom)
     }
 
     /// The built-in table.
@@ -68,9 +86,29 @@ impl ClusterView {
         &self.built_ins
     }
 
+    /// The groups of custom resources, by name.
+    pub fn groups(&self) -> impl Iterator<Item = &Arc<CustomGroup>> {
+        self.groups.values()
+    }
+
+    /// The definitions of one group.
+    pub fn group(&self, name: &str) -> Option<&Arc<CustomGroup>> {
+        self.groups.get(name)
+    }
+
+    /// Names what all custom resources look like.
+    pub fn identity(&self) -> Identity {
+        *self.identity.get_or_init(|| Identity::of(self.groups.values().map(|group| group.identity.as_bytes())))
+    }
+
     /// In the view of a wildcard request: the resource as one logical cluster serves it.
     pub fn in_cluster(&self, cluster: &str) -> Option<Arc<Served>> {
         self.by_cluster.get(cluster).cloned()
+    }
+
+    /// The change of definitions after which [`ClusterView::in_cluster`] holds.
+    pub fn as_of(&self) -> u64 {
+        self.as_of
     }
 }
 
@@ -79,27 +117,29 @@ pub struct Registry {
     built_ins: Arc<BuiltIns>,
     store: Arc<dyn Backend>,
     plain: Arc<ClusterView>,
-    generations: Arc<Generations>,
+    changes: Arc<Changes>,
     views: Cache<String, (u64, Arc<ClusterView>)>,
     schemas: Pool,
-    next: AtomicU64,
+    members: Interned<Member>,
+    shared_groups: Interned<CustomGroup>,
 }
 
 impl Registry {
     /// A registry over the definitions in `store`.
     pub fn new(built_ins: BuiltIns, store: Arc<dyn Backend>) -> Self {
         let built_ins = Arc::new(built_ins);
-        let generations = Arc::new(Generations::default());
-        store.observe(Arc::clone(&generations) as Arc<dyn Observer>);
-        let plain = Arc::new(view(&built_ins, Vec::new(), 0, HashMap::new(), HashMap::new()));
+        let changes = Arc::new(Changes::default());
+        store.observe(Arc::clone(&changes) as Arc<dyn Observer>);
+        let plain = Arc::new(ClusterView::new(&built_ins, BTreeMap::new()));
         Self {
             built_ins,
             store,
             plain,
-            generations,
+            changes,
             views: Cache::new(KEPT),
             schemas: Pool::new(),
-            next: AtomicU64::new(1),
+            members: Interned::default(),
+            shared_groups: Interned::default(),
         }
     }
 
@@ -113,36 +153,48 @@ impl Registry {
         &self.plain
     }
 
+    /// How many different definitions are compiled at the moment.
+    pub fn compiled(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The number of the last change of a logical cluster's definitions.
+    pub fn changed(&self, cluster: &str) -> u64 {
+        self.changes.of(cluster)
+    }
+
     /// What `cluster` serves. Never older than the last acknowledged write to its definitions.
     pub async fn view(&self, cluster: &str) -> Result<Arc<ClusterView>, Status> {
         if cluster.is_empty() {
             return Ok(Arc::clone(&self.plain));
         }
         // Read before the definitions are: a change in between makes what is derived here count as old.
-        let generation = self.generations.of(cluster);
+        let number = self.changes.of(cluster);
         let known = self.views.get(cluster);
         if let Some((of, view)) = &known
-            && *of == generation
+            && *of == number
         {
             return Ok(Arc::clone(view));
         }
-        let mut compiled = HashMap::new();
-        let mut served = Vec::new();
-        for item in self.definitions(KeyRange::cluster(DEFINITIONS, cluster)).await? {
-            let before = known.as_ref().and_then(|(_, view)| view.compiled.get(item.key.name()));
-            let now = match before {
-                Some(before) if before.revision == item.revision => before.clone(),
-                _ => Compiled { revision: item.revision, served: self.compile(&item)? },
-            };
-            served.extend(now.served.iter().cloned());
-            compiled.insert(item.key.name().to_owned(), now);
-        }
-        let derived = if compiled.is_empty() {
-            Arc::clone(&self.plain)
-        } else {
-            Arc::new(view(&self.built_ins, served, self.generation(), HashMap::new(), compiled))
+        let derived = match known.as_ref().and_then(|(of, _)| self.changes.since(cluster, *of)).zip(known.as_ref()) {
+            Some((names, (_, view))) if names.len() <= ONE_BY_ONE => {
+                let mut changed = Vec::with_capacity(names.len());
+                for name in names {
+                    let key = Key::new(DEFINITIONS, cluster, "", &name);
+                    let item = self.store.get(&key).await.map_err(|error| storage_error(&error))?;
+                    changed.push((name, item.map(|item| self.member(&item)).transpose()?));
+                }
+                self.derive(view.groups.clone(), changed)
+            }
+            _ => {
+                let mut all = Vec::new();
+                for item in self.definitions(KeyRange::cluster(DEFINITIONS, cluster)).await? {
+                    all.push((item.key.name().into(), Some(self.member(&item)?)));
+                }
+                self.derive(BTreeMap::new(), all)
+            }
         };
-        self.views.insert(cluster.to_owned(), (generation, Arc::clone(&derived)));
+        self.views.insert(cluster.to_owned(), (number, Arc::clone(&derived)));
         Ok(derived)
     }
 
@@ -151,21 +203,47 @@ impl Registry {
         if self.plain.lookup(group, version, resource).is_some() {
             return Ok(Arc::clone(&self.plain));
         }
+        // Before the definitions are read, as above.
+        let as_of = self.changes.newest();
         let name = format!("{resource}.{}", if group.is_empty() { "core" } else { group });
         let mut by_cluster = HashMap::new();
         for item in self.definitions(KeyRange::resource(DEFINITIONS)).await? {
             if item.key.name() == name {
-                let all = self.compile(&item)?;
-                let wanted = all.into_iter().find(|served| served.version == version);
-                by_cluster.extend(wanted.map(|served| (item.key.cluster().to_owned(), served)));
+                let member = self.member(&item)?;
+                let wanted = member.served.iter().find(|served| served.version == version);
+                by_cluster.extend(wanted.map(|served| (item.key.cluster().to_owned(), Arc::clone(served))));
             }
         }
-        let any = by_cluster.values().next().map(Arc::clone).into_iter().collect();
-        Ok(Arc::new(view(&self.built_ins, any, self.generation(), by_cluster, HashMap::new())))
+        Ok(Arc::new(ClusterView { by_cluster, as_of, ..ClusterView::new(&self.built_ins, BTreeMap::new()) }))
     }
 
-    fn generation(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
+    /// The groups with some definitions put in or taken out.
+    fn derive(
+        &self,
+        mut groups: BTreeMap<Arc<str>, Arc<CustomGroup>>,
+        changed: Vec<(Box<str>, Option<Arc<Member>>)>,
+    ) -> Arc<ClusterView> {
+        let mut drafts: BTreeMap<String, Draft> = BTreeMap::new();
+        for (name, member) in changed {
+            let group = group_of(&name);
+            let draft = drafts
+                .entry(group.to_owned())
+                .or_insert_with(|| Draft::of(group, groups.get(group).map(|group| &**group)));
+            draft.set(&name, member);
+        }
+        for (name, draft) in drafts {
+            if draft.is_empty() {
+                groups.remove(name.as_str());
+                continue;
+            }
+            let identity = draft.identity();
+            let Ok(group) = self.shared_groups.get_or_make(identity.0, || Ok::<_, Infallible>(draft.finish(identity)));
+            groups.insert(Arc::clone(&group.name), group);
+        }
+        if groups.is_empty() {
+            return Arc::clone(&self.plain);
+        }
+        Arc::new(ClusterView::new(&self.built_ins, groups))
     }
 
     async fn definitions(&self, range: KeyRange) -> Result<Vec<Item>, Status> {
@@ -183,51 +261,12 @@ impl Registry {
         }
     }
 
-    fn compile(&self, item: &Item) -> Result<Vec<Arc<Served>>, Status> {
-        let header = Header { api_version: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition" };
-        let object = codec::decode(item, header).map_err(Status::internal)?;
-        match crd::Definition::parse(&object, &self.schemas) {
-            Ok(definition) if definition.established => Ok(custom::served(&Arc::new(definition))),
-            Ok(_) => Ok(Vec::new()),
-            Err(errors) => {
-                // Definitions are checked before they are stored; one that cannot be read is not served.
-                let errors = errors.aggregate().unwrap_or_default();
-                tracing::error!(definition = ?item.key, errors, "a stored definition cannot be read");
-                Ok(Vec::new())
-            }
-        }
-    }
-}
-
-fn view(
-    built_ins: &Arc<BuiltIns>,
-    custom: Vec<Arc<Served>>,
-    generation: u64,
-    by_cluster: HashMap<String, Arc<Served>>,
-    compiled: HashMap<String, Compiled>,
-) -> ClusterView {
-    let mut by_name: HashMap<String, Vec<Arc<Served>>> = HashMap::new();
-    // A built-in resource comes before a custom one of the same name: it cannot be shadowed.
-    for served in built_ins.served.iter().chain(&custom) {
-        by_name.entry(served.resource.clone()).or_default().push(Arc::clone(served));
-    }
-    ClusterView { built_ins: Arc::clone(built_ins), custom, generation, by_name, by_cluster, compiled }
-}
-
-/// Counts the changes of each logical cluster's definitions since the start.
-#[derive(Default)]
-struct Generations(Mutex<HashMap<String, u64>>);
-
-impl Generations {
-    fn of(&self, cluster: &str) -> u64 {
-        self.0.lock().get(cluster).copied().unwrap_or_default()
-    }
-}
-
-impl Observer for Generations {
-    fn committed(&self, events: &[Arc<Event>]) {
-        for event in events.iter().filter(|event| event.key.resource() == DEFINITIONS) {
-            *self.0.lock().entry(event.key.cluster().to_owned()).or_default() += 1;
-        }
+    /// A stored definition, compiled; equal ones are compiled once.
+    fn member(&self, item: &Item) -> Result<Arc<Member>, Status> {
+        let object = Member::decode(item).map_err(Status::internal)?;
+        let identity = Member::identify(&object);
+        let compile = || Ok::<_, Infallible>(Member::compile(&object, identity, &self.schemas));
+        let Ok(member) = self.members.get_or_make(identity.0, compile);
+        Ok(member)
     }
 }

@@ -71,7 +71,7 @@ pub(super) async fn admit(
     let (mut guards, mut also) = update(&roles, Some(&name));
     guards.extend(guard);
     also.extend(place);
-    Ok(Admission { guards, also })
+    Ok(Admission { guards, also, turn: None })
 }
 
 /// Takes the rules of a role that goes from the roles that aggregate it.

@@ -1,5 +1,6 @@
 //! Custom resources: what their definition's schema says, and the rules that hold for all of them.
 
+use crate::codec;
 use crate::exchange::Exchange;
 use crate::managed;
 use crate::native::{self, Native};
@@ -12,7 +13,7 @@ use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::status::Status;
 use kcp_schema::crd::{Definition, Version};
 use kcp_schema::{Malformed, table};
-use kcp_storage::BoxFuture;
+use kcp_storage::{BoxFuture, Value as Stored};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -27,18 +28,12 @@ pub struct Custom {
 impl Custom {
     /// The strategy of the version at `index`, with its row of the table of well-known kinds, if it has one.
     pub fn new(definition: Arc<Definition>, index: usize, native: Option<&'static Native>) -> Self {
-        // Objects are stored in the storage version's form, pruned and defaulted by its schema.
-        let storage = definition.storage_version().unwrap_or(&definition.versions[index]);
-        let fingerprint = storage.schema.fingerprint();
+        let fingerprint = definition.versions[index].schema.fingerprint();
         Self { definition, version: index, fingerprint, native }
     }
 
     fn version(&self) -> &Version {
         &self.definition.versions[self.version]
-    }
-
-    fn storage(&self) -> &Version {
-        self.definition.storage_version().unwrap_or_else(|| self.version())
     }
 }
 
@@ -132,27 +127,36 @@ impl Strategy for Custom {
         self.version().selectable_fields.iter().any(|field| &*field.name == label)
     }
 
-    fn from_stored(&self, object: &mut Value) {
-        let schema = &self.storage().schema;
-        // What was stored before the schema was as it is now must not keep it from being read.
-        if schema.decode(object, Malformed::Drop).is_err() {
-            schema.prune_only(object);
-            schema.default(object);
+    fn encode(&self, object: &Value, entries: &[u8]) -> Vec<u8> {
+        let Some(storage) = self.definition.storage_version() else {
+            return codec::encode_lean(object, entries, self.fingerprint);
+        };
+        if storage.schema.fingerprint() == self.fingerprint {
+            return codec::encode_at(object, entries, self.fingerprint, &storage.name);
         }
-        // Another version than the stored one shows what it knows, and defaults only what is sent to it.
-        if self.converts() {
+        // What the storage version does not know is not kept. Its defaults are for reads to fill in, by the schema that
+        // it has then: no fingerprint says that they have been.
+        let mut converted = object.clone();
+        storage.schema.prune_only(&mut converted);
+        codec::encode_at(&converted, entries, 0, &storage.name)
+    }
+
+    fn read(&self, object: &mut Value, stored: &Stored) {
+        let at = codec::stored_version(stored);
+        let source = self.definition.version(at).or_else(|| self.definition.storage_version());
+        let source = source.unwrap_or_else(|| self.version());
+        let schema = &source.schema;
+        if codec::fingerprint(stored) != schema.fingerprint() {
+            // What was stored before the schema was as it is now must not keep it from being read.
+            if schema.decode(object, Malformed::Drop).is_err() {
+                schema.prune_only(object);
+                schema.default(object);
+            }
+        }
+        // Defaults are those of the version the object is stored at; in this one it is only cut to what there is.
+        if schema.fingerprint() != self.fingerprint {
             self.version().schema.prune_only(object);
         }
-    }
-
-    fn to_stored(&self, object: &mut Value) {
-        let schema = &self.storage().schema;
-        schema.prune_only(object);
-        schema.default(object);
-    }
-
-    fn converts(&self) -> bool {
-        self.storage().name != self.version().name
     }
 
     fn ownership(&self) -> Option<Type<'_>> {

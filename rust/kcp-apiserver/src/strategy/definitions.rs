@@ -6,18 +6,22 @@ use super::{Admission, Departure, Part, Removal, Strategy, cells};
 use crate::codec::{self, Header};
 use crate::exchange::Exchange;
 use crate::managed;
-use crate::registry::Served;
+use crate::registry::{CustomGroup, Member, Served, group_of};
 use crate::server::ApiServer;
+use crate::verbs::storage_error;
 use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::managed::FieldSet;
 use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::text::quote;
 use kcp_apimachinery::{Status, meta, time};
-use kcp_schema::crd;
-use kcp_storage::{At, BoxFuture, Change, Expect, Guard, Item, Key, KeyRange, ListQuery, Op, Value as Stored};
+use kcp_schema::crd::{self, Names};
+use kcp_storage::{BoxFuture, Change, Expect, Guard, Key, Op, Value as Stored};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::Arc;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// Storage name of definitions.
 pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
@@ -31,91 +35,121 @@ const HEADER: Header<'static> = Header { api_version: "apiextensions.k8s.io/v1",
 pub(super) struct Definitions {
     base: Base,
     strategic: StrategicSchema,
+    /// Whose turn it is to take names, by hash of cluster and group: who waits here does not lose a race at the commit.
+    turns: Box<[Arc<Mutex<()>>]>,
+    hasher: RandomState,
 }
+
+/// Groups share turns when there are more of them.
+const TURNS: usize = 256;
 
 impl Definitions {
     pub(super) fn new(definition: &str) -> Self {
-        Self { base: Base::new(definition), strategic: merge::schema("CustomResourceDefinition") }
+        Self {
+            base: Base::new(definition),
+            strategic: merge::schema("CustomResourceDefinition"),
+            turns: (0..TURNS).map(|_| Arc::default()).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    async fn turn(&self, cluster: &str, group: &str) -> OwnedMutexGuard<()> {
+        let place = self.hasher.hash_one((cluster, group)) % TURNS as u64;
+        Arc::clone(&self.turns[usize::try_from(place).unwrap_or(0)]).lock_owned().await
     }
 }
 
-/// First component of the keys whose change says that a group of a cluster got one more definition. No resource is
-/// called like that.
-const NEWCOMERS: &str = "customresourcedefinitions.apiextensions.k8s.io/newcomers";
+/// First component of the keys that change with the names taken in a group of a cluster. No resource is called like that.
+const NAMES: &str = "customresourcedefinitions.apiextensions.k8s.io/newcomers";
 
-/// The change that lets one of two definitions come first where both are new in one group: what is not there yet
-/// cannot be guarded.
-async fn queue(server: &ApiServer, cluster: &str, group: &str) -> Result<Op, Status> {
-    let key = Key::new(NEWCOMERS, cluster, "", group);
-    let found = server.store.get(&key).await.map_err(|error| Status::service_unavailable(error.to_string()))?;
-    let expect = found.map_or(Expect::Absent, |item| Expect::At(item.revision));
-    Ok(Op { key, expect, change: Change::Put(Stored::default()) })
+/// The definitions of a group as they stood at one moment, and the change that fails when that moment is over.
+struct Neighbours {
+    group: Option<Arc<CustomGroup>>,
+    turn: Op,
 }
 
-/// A stored definition.
-struct Neighbour {
-    item: Item,
-    object: Value,
-}
+impl Neighbours {
+    /// Whoever changes which names a group has taken changes its key as well, so that of two who do so at once one comes
+    /// first. What is derived from the definitions is at least as new as the key.
+    async fn read(server: &ApiServer, cluster: &str, group: &str) -> Result<Self, Status> {
+        let key = Key::new(NAMES, cluster, "", group);
+        let found = server.store.get(&key).await.map_err(|error| storage_error(&error))?;
+        let revision = found.map(|item| item.revision);
+        if let Some(revision) = revision {
+            // The key can be read a moment before the registry is told of the change that went with it.
+            let told = server.newest.clone().wait_for(|newest| *newest >= revision).await.is_ok();
+            if !told {
+                return Err(Status::service_unavailable("the store stopped"));
+            }
+        }
+        let view = server.registry.view(cluster).await?;
+        let expect = revision.map_or(Expect::Absent, Expect::At);
+        let turn = Op { key, expect, change: Change::Put(Stored::default()) };
+        Ok(Self { group: view.group(group).cloned(), turn })
+    }
 
-/// The other definitions of the cluster in the group of the definition `name`: those whose names could clash with its.
-async fn neighbours(server: &ApiServer, cluster: &str, name: &str) -> Result<Vec<Neighbour>, Status> {
-    let query = ListQuery { range: KeyRange::cluster(DEFINITIONS, cluster), at: At::Latest, after: None, limit: None };
-    let page = server.store.list(query).await.map_err(|error| Status::service_unavailable(error.to_string()))?;
-    // A definition is called `<plural>.<group>`: those of other groups need not be read.
-    let group = |name: &str| name.split_once('.').map(|(_, group)| group.to_owned());
-    let own = group(name);
-    let others = page.items.into_iter().filter(|item| item.key.name() != name && group(item.key.name()) == own);
-    others
-        .map(|item| {
+    /// The definitions besides the one of a name.
+    fn others(&self, name: &str) -> impl Iterator<Item = &Arc<Member>> {
+        let members = self.group.iter().flat_map(|group| group.members());
+        members.filter(move |member| *member.name != *name)
+    }
+
+    /// Decides again about the other definitions that wait for a name, now that those of `name` are the `given` ones.
+    async fn decide_again(
+        &self,
+        server: &ApiServer,
+        key: &Key,
+        fixed: &[Names],
+        given: Option<&Names>,
+        now: &str,
+    ) -> Result<(Vec<Guard>, Vec<Op>), Status> {
+        let (mut guards, mut ops) = (Vec::new(), Vec::new());
+        let mut decided: BTreeMap<&str, Names> = BTreeMap::new();
+        for waiting in self.others(key.name()).filter(|member| !member.settled) {
+            let at = Key::new(DEFINITIONS, key.cluster(), "", &waiting.name);
+            let Some(item) = server.store.get(&at).await.map_err(|error| storage_error(&error))? else { continue };
             let mut object = codec::decode(&item, HEADER).map_err(Status::internal)?;
             codec::strip(&mut object);
-            Ok(Neighbour { item, object })
-        })
-        .collect()
-}
-
-/// Decides again about definitions that wait for a name which may be free now. Those that stay as they are become
-/// guards, the others changes.
-fn decide_again(mut all: Vec<Neighbour>, fixed: &[Value], now: &str) -> (Vec<Guard>, Vec<Op>) {
-    let (mut guards, mut ops) = (Vec::new(), Vec::new());
-    for index in 0..all.len() {
-        let mut object = all[index].object.clone();
-        if !crd::is_condition_true(&object, "NamesAccepted") {
-            crd::decide_status(&mut object, all.iter().map(|other| &other.object).chain(fixed), now);
+            let before = object.clone();
+            let mut taken = crd::Taken::default();
+            fixed.iter().chain(given).for_each(|names| taken.add(names));
+            for other in self.others(key.name()).filter(|other| other.name != waiting.name) {
+                taken.add(decided.get(&*other.name).unwrap_or(&other.accepted));
+            }
+            crd::decide_among(&mut object, &taken, now);
+            decided.insert(&waiting.name, Names::parse(&object["status"]["acceptedNames"]));
+            let expect = Expect::At(item.revision);
+            if object == before {
+                guards.push(Guard { key: at, expect });
+            } else {
+                let value = Stored::indexed(codec::encode(&object, 0), item.value.terms.to_vec());
+                ops.push(Op { key: at, expect, change: Change::Put(value) });
+            }
         }
-        let Neighbour { item, object: before } = &mut all[index];
-        let (key, expect) = (item.key.clone(), Expect::At(item.revision));
-        if object == *before {
-            guards.push(Guard { key, expect });
-        } else {
-            let terms = item.value.terms.to_vec();
-            let value = Stored::indexed(codec::encode(&object, 0), terms);
-            ops.push(Op { key, expect, change: Change::Put(value) });
-            *before = object;
-        }
+        Ok((guards, ops))
     }
-    (guards, ops)
 }
 
-/// The names that the built-in kinds of a group have taken, in the form of definitions.
-fn built_in_names(served: &[Arc<Served>], group: &str) -> Vec<Value> {
+/// Whether a change of a definition leaves alone which names it asks for and has.
+fn keeps_names(new: &Value, old: &Value) -> bool {
+    let part = |object: &Value, path: &str| object.pointer(path).cloned().unwrap_or_default();
+    crd::is_condition_true(old, "NamesAccepted")
+        && ["/spec/names", "/status/acceptedNames"].iter().all(|path| part(new, path) == part(old, path))
+}
+
+/// The names that the built-in kinds of a group have taken.
+fn built_in_names(served: &[Arc<Served>], group: &str) -> Vec<Names> {
     let mut by_name: BTreeMap<&str, &Served> = BTreeMap::new();
     for served in served.iter().filter(|served| served.group == group) {
         by_name.insert(&served.resource, served);
     }
-    let taken = |served: &&Served| {
-        json!({
-            "metadata": {"name": ""},
-            "spec": {"group": group},
-            "status": {"acceptedNames": {
-                "plural": served.resource,
-                "singular": served.singular,
-                "shortNames": served.short_names,
-                "kind": served.kind,
-                "listKind": served.list_kind,
-            }},
-        })
+    let taken = |served: &&Served| Names {
+        plural: served.resource.as_str().into(),
+        singular: served.singular.as_str().into(),
+        kind: served.kind.as_str().into(),
+        list_kind: served.list_kind.as_str().into(),
+        short_names: served.short_names.iter().map(|name| name.as_str().into()).collect(),
+        categories: Box::default(),
     };
     by_name.values().map(taken).collect()
 }
@@ -170,32 +204,39 @@ impl Strategy for Definitions {
         _part: Part,
     ) -> BoxFuture<'a, Result<Admission, Status>> {
         Box::pin(async move {
-            let (cluster, name) = (exchange.cluster_name(), meta::name(new).to_owned());
-            // Read before the others are, so that a newcomer in between is noticed.
-            let place = match old {
-                None => Some(queue(server, cluster, text(new, &["spec", "group"])).await?),
-                Some(_) => None,
-            };
-            let all = neighbours(server, cluster, &name).await?;
-            let mut fixed = built_in_names(&server.registry.plain().built_ins().served, text(new, &["spec", "group"]));
             let now = time::format_rfc3339(server.clock.now().as_second());
-            crd::decide_status(new, all.iter().map(|other| &other.object).chain(&fixed), &now);
-            fixed.push(new.clone());
-            let (guards, mut also) = decide_again(all, &fixed, &now);
-            also.extend(place);
-            Ok(Admission { guards, also })
+            if old.is_some_and(|old| keeps_names(new, old)) {
+                // Nobody else's names matter then: none is asked for, and none becomes free.
+                let mut taken = crd::Taken::default();
+                let own = Names::parse(&new["status"]["acceptedNames"]);
+                taken.add(&own);
+                crd::decide_among(new, &taken, &now);
+                return Ok(Admission::default());
+            }
+            let key = Key::new(DEFINITIONS, exchange.cluster_name(), "", meta::name(new));
+            let group = text(new, &["spec", "group"]).to_owned();
+            let turn = self.turn(key.cluster(), &group).await;
+            let neighbours = Neighbours::read(server, key.cluster(), &group).await?;
+            let fixed = built_in_names(&server.registry.plain().built_ins().served, &group);
+            let mut taken = crd::Taken::default();
+            fixed.iter().for_each(|names| taken.add(names));
+            neighbours.others(key.name()).for_each(|other| taken.add(&other.accepted));
+            crd::decide_among(new, &taken, &now);
+            let given = Names::parse(&new["status"]["acceptedNames"]);
+            let (guards, mut also) = neighbours.decide_again(server, &key, &fixed, Some(&given), &now).await?;
+            also.push(neighbours.turn);
+            Ok(Admission { guards, also, turn: Some(turn) })
         })
     }
 
     fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
         Box::pin(async move {
-            let all = neighbours(server, key.cluster(), key.name()).await?;
-            let group = key.name().split_once('.').map_or("", |(_, group)| group);
-            // Definitions of the core group are called `<plural>.core`.
-            let fixed =
-                built_in_names(&server.registry.plain().built_ins().served, if group == "core" { "" } else { group });
+            let group = group_of(key.name());
+            let neighbours = Neighbours::read(server, key.cluster(), group).await?;
+            let fixed = built_in_names(&server.registry.plain().built_ins().served, group);
             let now = time::format_rfc3339(server.clock.now().as_second());
-            let (guards, also) = decide_again(all, &fixed, &now);
+            let (guards, mut also) = neighbours.decide_again(server, key, &fixed, None, &now).await?;
+            also.push(neighbours.turn);
             Ok(Departure { instead: None, guards, also })
         })
     }

@@ -16,6 +16,7 @@ mod rbac;
 mod secrets;
 mod serviceaccounts;
 
+use crate::codec;
 use crate::exchange::Exchange;
 use crate::server::ApiServer;
 use kcp_apimachinery::field::ErrorList;
@@ -25,6 +26,7 @@ use kcp_apimachinery::status::Status;
 use kcp_storage::{BoxFuture, Guard, Key, Op, Value as Stored};
 use serde_json::Value;
 use std::sync::Arc;
+use tokio::sync::OwnedMutexGuard;
 
 /// Which part of an object a write may touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct Admission {
     pub guards: Vec<Guard>,
     /// Changes that happen together with the write, after it.
     pub also: Vec<Op>,
+    /// Keeps others of this process from deciding about the same until the write is committed or given up.
+    pub turn: Option<OwnedMutexGuard<()>>,
 }
 
 /// What the commit that removes an object does besides.
@@ -255,6 +259,23 @@ pub trait Strategy: Send + Sync + 'static {
     /// Turns an object of this version into the stored form, where the two differ.
     fn to_stored(&self, object: &mut Value) {
         let _ = object;
+    }
+
+    /// The payload that stores an object of this version, with its entries of managed fields as JSON text.
+    fn encode(&self, object: &Value, entries: &[u8]) -> Vec<u8> {
+        if !self.converts() {
+            return codec::encode_lean(object, entries, self.fingerprint());
+        }
+        let mut converted = object.clone();
+        self.to_stored(&mut converted);
+        codec::encode_lean(&converted, entries, self.fingerprint())
+    }
+
+    /// Turns an object as it was decoded from its payload into this version's form: what [`Strategy::converts`] or
+    /// another [`Strategy::fingerprint`] call for.
+    fn read(&self, object: &mut Value, stored: &Stored) {
+        let _ = stored;
+        self.from_stored(object);
     }
 
     /// Whether the stored form differs from this version's in more than `apiVersion`.

@@ -1,7 +1,7 @@
 //! list: a collection, paged, at a revision that all pages share.
 
 use crate::chain::{Next, StepResult};
-use crate::exchange::{Cluster, Exchange};
+use crate::exchange::Exchange;
 use crate::negotiate::{self, Endpoint, Media, Negotiated, Offer, Shape};
 use crate::server::ApiServer;
 use crate::verbs::continue_token::Token;
@@ -14,7 +14,6 @@ use http::StatusCode;
 use kcp_apimachinery::status::Status;
 use kcp_storage::{At, Error, Item, KeyRange, ListQuery, Revision, off_worker};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Items read from the store and held against selectors at a time.
@@ -145,7 +144,8 @@ async fn collect(
         } else {
             let count = page.items.len();
             for (index, item) in page.items.into_iter().enumerate() {
-                match selection.matches(&item) {
+                let Some(served) = target.served_for(&item) else { continue };
+                match selection.matches(&served, &item) {
                     Ok(true) => {
                         items.push(item);
                         if limit > 0 && items.len() == limit {
@@ -229,7 +229,7 @@ pub fn answer(
         out.extend_from_slice(b",\"items\":[");
         let mut first = true;
         for item in &found.items {
-            let Some(served) = served_for(exchange, target, item) else { continue };
+            let Some(served) = target.served_for(item) else { continue };
             if !first {
                 out.push(b',');
             }
@@ -243,7 +243,7 @@ pub fn answer(
     let metadata = list_meta(custom, found.revision, token, found.remaining);
     let mut objects = Vec::with_capacity(found.items.len());
     for item in &found.items {
-        if let Some(served) = served_for(exchange, target, item) {
+        if let Some(served) = target.served_for(item) {
             objects.push((output::object(&served, item)?, served));
         }
     }
@@ -277,15 +277,6 @@ pub fn answer(
         }
     };
     output::encode(exchange, negotiated, StatusCode::OK, &value)
-}
-
-/// The resource as the item's own cluster serves it; for wildcard requests that may differ from item to item, and
-/// items of clusters that do not serve it are left out.
-pub fn served_for(exchange: &Exchange, target: &Target, item: &Item) -> Option<Arc<crate::registry::Served>> {
-    if exchange.cluster == Cluster::Wildcard && target.served.is_custom() {
-        return target.view.in_cluster(item.key.cluster());
-    }
-    Some(Arc::clone(&target.served))
 }
 
 /// Metadata of a list.

@@ -61,7 +61,7 @@ pub fn negotiate(exchange: &Exchange, target: &Target) -> Result<Negotiated, Sta
 pub fn object(served: &Served, item: &Item) -> Result<Value, Status> {
     let mut object = codec::decode(item, served.header()).map_err(Status::internal)?;
     if needs_work(served, item) {
-        served.strategy.from_stored(&mut object);
+        served.strategy.read(&mut object, &item.value);
     }
     Ok(object)
 }
@@ -163,17 +163,15 @@ pub fn encode(
     }
 }
 
+/// Whether the client takes gzip.
+pub fn takes_gzip(exchange: &Exchange) -> bool {
+    let accepted = exchange.headers().get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|part| part.split(';').next().unwrap_or_default().trim() == "gzip")
+}
+
 /// Bytes as an answer, compressed when they are many and the client takes gzip.
 pub fn bytes(exchange: &Exchange, code: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
-    let accepts = || {
-        exchange
-            .headers()
-            .get_all(ACCEPT_ENCODING)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .any(|value| value.split(',').any(|part| part.split(';').next().unwrap_or_default().trim() == "gzip"))
-    };
-    if body.len() <= COMPRESS_ABOVE || !accepts() {
+    if body.len() <= COMPRESS_ABOVE || !takes_gzip(exchange) {
         return respond::full(code, content_type, body);
     }
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(1));

@@ -1,21 +1,19 @@
 //! Label and field selectors of lists, watches and collection deletes, over stored objects.
 
-use crate::codec;
 use crate::exchange::Exchange;
 use crate::registry::Served;
 use crate::request_info::value;
+use crate::verbs::output;
 use kcp_apimachinery::selector::{field, label};
 use kcp_apimachinery::status::Status;
 use kcp_storage::Item;
 use serde_json::Value;
 use std::borrow::Cow;
-use std::sync::Arc;
 
 /// What a collection request narrows itself to.
 pub struct Selection {
     labels: label::Selector,
     fields: field::Selector,
-    served: Arc<Served>,
     everything: bool,
 }
 
@@ -31,11 +29,11 @@ fn unsupported(served: &Served, error: &str) -> String {
 
 impl Selection {
     /// Reads the selectors from a query and checks that the resource can be selected by them.
-    pub fn parse(exchange: &Exchange, served: &Arc<Served>) -> Result<Self, Status> {
+    pub fn parse(exchange: &Exchange, served: &Served) -> Result<Self, Status> {
         let query = exchange.query();
         let labels =
             label::Selector::parse(&value(query, "labelSelector").unwrap_or_default()).map_err(Status::bad_request)?;
-        let fields =
+        let mut fields =
             field::Selector::parse(&value(query, "fieldSelector").unwrap_or_default()).map_err(Status::bad_request)?;
         fields
             .validate(|name| {
@@ -48,8 +46,13 @@ impl Selection {
         if info.names_object && fields.exact_match("metadata.name").is_some_and(|name| name != info.name) {
             return Err(Status::bad_request("fieldSelector metadata.name doesn't match requested name"));
         }
+        // The deprecated path of a watch may name its object.
+        if info.names_object && fields.is_everything() {
+            let escaped = info.name.replace('\\', "\\\\").replace(',', "\\,").replace('=', "\\=");
+            fields = field::Selector::parse(&format!("metadata.name={escaped}")).map_err(Status::bad_request)?;
+        }
         let everything = labels.is_everything() && fields.is_everything();
-        Ok(Self { labels, fields, served: Arc::clone(served), everything })
+        Ok(Self { labels, fields, everything })
     }
 
     /// Whether nothing is filtered out.
@@ -62,8 +65,8 @@ impl Selection {
         self.fields.exact_match("metadata.name")
     }
 
-    /// Whether a stored object is selected.
-    pub fn matches(&self, item: &Item) -> Result<bool, Status> {
+    /// Whether a stored object is selected, by what it is at the version it is `served` at.
+    pub fn matches(&self, served: &Served, item: &Item) -> Result<bool, Status> {
         if self.everything {
             return Ok(true);
         }
@@ -71,22 +74,21 @@ impl Selection {
         if self.only_name().is_some_and(|name| name != item.key.name()) {
             return Ok(false);
         }
-        let object = codec::decode(item, self.served.header()).map_err(Status::internal)?;
-        Ok(self.matches_object(&object))
+        Ok(self.matches_object(served, &output::object(served, item)?))
     }
 
     /// Whether an object is selected.
-    pub fn matches_object(&self, object: &Value) -> bool {
+    pub fn matches_object(&self, served: &Served, object: &Value) -> bool {
         self.everything
-            || (self.labels.matches_object(object) && self.fields.matches_with(|name| self.field(object, name)))
+            || (self.labels.matches_object(object) && self.fields.matches_with(|name| field(served, object, name)))
     }
+}
 
-    fn field<'a>(&self, object: &'a Value, name: &str) -> Option<Cow<'a, str>> {
-        let meta = |key: &str| Cow::Borrowed(object["metadata"][key].as_str().unwrap_or_default());
-        match name {
-            "metadata.name" => Some(meta("name")),
-            "metadata.namespace" => Some(meta("namespace")),
-            other => self.served.strategy.field(object, other).map(Cow::Owned),
-        }
+fn field<'a>(served: &Served, object: &'a Value, name: &str) -> Option<Cow<'a, str>> {
+    let meta = |key: &str| Cow::Borrowed(object["metadata"][key].as_str().unwrap_or_default());
+    match name {
+        "metadata.name" => Some(meta("name")),
+        "metadata.namespace" => Some(meta("namespace")),
+        other => served.strategy.field(object, other).map(Cow::Owned),
     }
 }

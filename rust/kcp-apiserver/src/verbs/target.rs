@@ -7,7 +7,7 @@ use crate::server::ApiServer;
 use http::Method;
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::{GroupKind, GroupResource};
-use kcp_storage::{Key, KeyRange};
+use kcp_storage::{Item, Key, KeyRange};
 use std::sync::Arc;
 
 /// A resource request's aim.
@@ -97,6 +97,15 @@ impl Target {
         } else {
             KeyRange::namespace(&self.served.storage, &self.cluster, &self.namespace)
         }
+    }
+
+    /// The resource as the item's own cluster serves it; for wildcard requests that may differ from item to item, and
+    /// items of clusters that do not serve it are left out.
+    pub fn served_for(&self, item: &Item) -> Option<Arc<Served>> {
+        if self.cluster.is_empty() && self.served.is_custom() {
+            return self.view.in_cluster(item.key.cluster());
+        }
+        Some(Arc::clone(&self.served))
     }
 
     /// How errors name the resource.

@@ -69,13 +69,7 @@ pub fn stored(server: &ApiServer, cluster: &str, strategy: &dyn Strategy, object
     }
     terms.sort();
     terms.dedup();
-    let data = if strategy.converts() {
-        let mut converted = object.clone();
-        strategy.to_stored(&mut converted);
-        codec::encode_lean(&converted, entries, strategy.fingerprint())
-    } else {
-        codec::encode_lean(object, entries, strategy.fingerprint())
-    };
+    let data = strategy.encode(object, entries);
     if terms.is_empty() { Stored::new(data) } else { Stored::indexed(data, terms) }
 }
 

@@ -6,6 +6,7 @@ use kcp_apiserver::authn::Authentication;
 use kcp_apiserver::clock::SystemClock;
 use kcp_apiserver::registry::BuiltIns;
 use kcp_apiserver::{ApiServer, Body, Config, Peer, UserInfo};
+use kcp_storage::Backend;
 use kcp_storage::memory::Memory;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ const BUILT_INS: &[u8] = include_bytes!("../../../../python/kcp/resources/built_
 pub struct Harness {
     /// The server.
     pub server: Arc<ApiServer>,
+    /// Its store.
+    pub memory: Arc<Memory>,
     cluster: String,
     user: Arc<UserInfo>,
 }
@@ -35,8 +38,9 @@ pub struct Answer {
 impl Harness {
     /// A server whose administrator works in a logical cluster of the given name.
     pub fn new(cluster: &str) -> Self {
+        let memory = Arc::new(Memory::default());
         let server = ApiServer::new(Config {
-            store: Arc::new(Memory::default()),
+            store: Arc::clone(&memory) as Arc<dyn Backend>,
             clock: Arc::new(SystemClock),
             built_ins: BuiltIns::parse(BUILT_INS).expect("the table compiles"),
             authentication: Authentication::default(),
@@ -46,19 +50,29 @@ impl Harness {
             event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
         });
         let user = UserInfo { name: "admin".into(), groups: vec!["system:masters".into()], ..UserInfo::default() };
-        Self { server, cluster: cluster.into(), user: Arc::new(user) }
+        Self { server, memory, cluster: cluster.into(), user: Arc::new(user) }
     }
 
     /// The same server and administrator in another logical cluster.
     pub fn in_cluster(&self, cluster: &str) -> Self {
-        Self { server: Arc::clone(&self.server), cluster: cluster.into(), user: Arc::clone(&self.user) }
+        Self {
+            server: Arc::clone(&self.server),
+            memory: Arc::clone(&self.memory),
+            cluster: cluster.into(),
+            user: Arc::clone(&self.user),
+        }
     }
 
     /// The same server and logical cluster as somebody else sees it.
     pub fn as_user(&self, name: &str, groups: &[&str]) -> Self {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
         let user = UserInfo { name: name.into(), groups, ..UserInfo::default() };
-        Self { server: Arc::clone(&self.server), cluster: self.cluster.clone(), user: Arc::new(user) }
+        Self {
+            server: Arc::clone(&self.server),
+            memory: Arc::clone(&self.memory),
+            cluster: self.cluster.clone(),
+            user: Arc::new(user),
+        }
     }
 
     /// Sends a request and returns the answer with its body unread.
@@ -83,6 +97,22 @@ impl Harness {
         let request = request.body(body).expect("a request");
         let peer = Peer { in_process: Some(Arc::clone(&self.user)), ..Peer::default() };
         self.server.handle(request, peer).await
+    }
+
+    /// GET with headers; the answer has its body unread.
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> http::Response<Body> {
+        let mut request = http::Request::get(format!("/clusters/{}{path}", self.cluster));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = Full::new(Bytes::new()).map_err(|never| match never {}).boxed();
+        let peer = Peer { in_process: Some(Arc::clone(&self.user)), ..Peer::default() };
+        self.server.handle(request.body(body).expect("a request"), peer).await
+    }
+
+    /// Forgets all history up to now.
+    pub fn compact(&self) {
+        self.memory.compact(self.memory.head());
     }
 
     /// Sends a request and reads the answer.

@@ -5,5 +5,7 @@ mod lists;
 mod native;
 mod objects;
 mod protobuf;
+mod selectable;
 mod tenancy;
+mod versions;
 mod watches;

@@ -27,7 +27,8 @@ pub struct Names {
 }
 
 impl Names {
-    fn parse(names: &Value) -> Names {
+    /// Reads `spec.names` or `status.acceptedNames`; what is missing is empty.
+    pub fn parse(names: &Value) -> Names {
         let texts = |key: &str| list(names.get(key)).iter().filter_map(Value::as_str).map(Into::into).collect();
         Names {
             plural: text(names, "plural").into(),

@@ -21,8 +21,8 @@ pub(crate) use schema::tokens as path_tokens;
 pub use definition::{Column, Conversion, Definition, Names, Scale, SelectableField, Version};
 pub use spec::{validate_create, validate_status_update, validate_update};
 pub use status::{
-    CLEANUP_FINALIZER, condition, decide_status, is_condition_true, names_of, prepare_for_create, prepare_for_update,
-    set_condition,
+    CLEANUP_FINALIZER, Taken, condition, decide_among, decide_status, is_condition_true, names_of, prepare_for_create,
+    prepare_for_update, set_condition,
 };
 pub use warnings::{update_warnings, warnings};
 

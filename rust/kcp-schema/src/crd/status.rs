@@ -1,6 +1,6 @@
 //! The status of a CRD: which names it got, and whether it is served.
 
-use super::{flag, list, text};
+use super::{Names, flag, list, text};
 use kcp_apimachinery::text::quote;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
@@ -111,16 +111,24 @@ pub fn names_of(crd: &Value) -> (Vec<&str>, [&str; 2]) {
 }
 
 /// Names taken by the other CRDs of a group.
-#[derive(Default)]
-struct Taken<'o> {
+#[derive(Debug, Default)]
+pub struct Taken<'o> {
     resources: HashSet<&'o str>,
     kinds: HashSet<&'o str>,
+}
+
+impl<'o> Taken<'o> {
+    /// Adds the names that one of them was given.
+    pub fn add(&mut self, accepted: &'o Names) {
+        self.resources.extend([&*accepted.plural, &*accepted.singular]);
+        self.resources.extend(accepted.short_names.iter().map(|name| &**name));
+        self.kinds.extend([&*accepted.kind, &*accepted.list_kind]);
+    }
 }
 
 /// Decides which names a CRD gets and whether it is served, in the step that creates or changes it: with no conflict it is
 /// established at once. `others` may hold any CRDs of the cluster, itself included; only those of its group count.
 pub fn decide_status<'o>(crd: &mut Value, others: impl Iterator<Item = &'o Value>, now: &str) {
-    ensure(crd);
     let group = crd.pointer("/spec/group").and_then(Value::as_str).unwrap_or_default().to_owned();
     let own = crd.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut taken = Taken::default();
@@ -135,7 +143,14 @@ pub fn decide_status<'o>(crd: &mut Value, others: impl Iterator<Item = &'o Value
         taken.resources.extend(list(names.get("shortNames")).iter().filter_map(Value::as_str));
         taken.kinds.extend([text(names, "kind"), text(names, "listKind")]);
     }
-    let conflict = accept_names(crd, &taken);
+    decide_among(crd, &taken, now);
+}
+
+/// As [`decide_status`], where the names that the others have are at hand.
+pub fn decide_among(crd: &mut Value, taken: &Taken<'_>, now: &str) {
+    ensure(crd);
+    let group = crd.pointer("/spec/group").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let conflict = accept_names(crd, taken);
     match conflict {
         None => {
             set_condition(crd, "NamesAccepted", "True", "NoConflicts", "no conflicts found", now);
