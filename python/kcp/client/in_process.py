@@ -38,8 +38,9 @@ class Client:
     `StatusError` for answers of 400 and above, and is cancelled with its request (a queued write still happens).
     """
 
-    def __init__(self, caller: Caller, cluster: str, user: User) -> None:
-        """Speak to `cluster` through `caller` as `user`."""
+    def __init__(self, caller: Caller, cluster: str, user: User, *, agent: str = "kcp") -> None:
+        """Speak to `cluster` through `caller` as `user`; the fields it writes belong to the manager `agent`."""
+        self._agent = agent.encode()
         self._caller = caller
         self._prefix = f"/clusters/{cluster}"
         self._user = user
@@ -110,6 +111,7 @@ class Client:
         return groups
 
     async def _request(self, method: str, path: str, headers: Headers, body: dict[str, Any] | None) -> dict[str, Any]:
+        headers = [*headers, (b"user-agent", self._agent)]
         raw = b"" if body is None else json.dumps(body).encode()
         answer = await self._caller.call(method, self._prefix + path, headers=headers, body=raw, user=self._user)
         if answer.status >= 400:

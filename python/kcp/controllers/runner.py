@@ -152,7 +152,8 @@ async def _work(controller: Controller, caller: Caller, asker: Asker, queue: Que
         key = await queue.take()
         done = False
         try:
-            done = await controller.reconcile(Client(caller, key.cluster, USER), Facts(asker), key)
+            client = Client(caller, key.cluster, USER, agent=controller.name)
+            done = await controller.reconcile(client, Facts(asker), key)
         except StatusError as error:
             if not error.is_conflict:
                 logger.warning("%s: %s/%s: %s", controller.name, key.cluster, key.name, error)

@@ -112,7 +112,7 @@ async fn describe(server: &ApiServer, address: Address) -> Result<Value, Status>
     let Some(served) = served else {
         return Ok(json!({"path": "", "apiVersion": "", "kind": "", "metadata": {}}));
     };
-    let object = codec::decode(&item, served.header()).map_err(Status::internal)?;
+    let object = codec::decode_lean(&item, served.header()).map_err(Status::internal)?;
     Ok(fact(&served, &item.key, &object))
 }
 
@@ -145,7 +145,7 @@ async fn dependents(
         // What no version serves cannot be written. It is looked at again when its definition serves one.
         let Some(served) = view.stored_as(key.resource()) else { continue };
         let Some(item) = server.store.get(&key).await.map_err(|error| storage_error(&error))? else { continue };
-        let object = codec::decode(&item, served.header()).map_err(Status::internal)?;
+        let object = codec::decode_lean(&item, served.header()).map_err(Status::internal)?;
         let mut dependent = fact(served, &key, &object);
         dependent["owners"] = owners(server, &view, cluster, &object).await?;
         dependents.push(dependent);

@@ -226,7 +226,7 @@ pub async fn find(
     let Some(item) = server.store.get(&key).await.map_err(|error| storage_error(&error))? else {
         return Ok(Found::Absent);
     };
-    let object = codec::decode(&item, served.header()).map_err(Status::internal)?;
+    let object = codec::decode_lean(&item, served.header()).map_err(Status::internal)?;
     Ok(if meta::uid(&object) == owner.uid { Found::Standing { key, object } } else { Found::Absent })
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
 
 from kcp.core import Options
 from tests.unit.controllers.harness import (
@@ -12,6 +13,7 @@ from tests.unit.controllers.harness import (
     CONFIG_MAPS,
     DEFINITIONS,
     NAMESPACES,
+    PATIENCE,
     WIDGETS,
     definition,
     owned_by,
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 
 SECRETS = f"{NAMESPACES}/default/secrets"
 ABSENT = "00000000-0000-4000-8000-000000000000"
+
+
+async def settled(kcp: Harness) -> None:
+    """Give the controller its turns until it has removed every record."""
+    while await kcp.server.take_work("absent-owner"):
+        await kcp.server.call("GET", CONFIG_MAPS)
 
 
 def policy(name: str, **more: object) -> dict[str, Any]:
@@ -261,5 +269,32 @@ async def test_no_record_is_left_when_the_work_is_done(kcp: Harness) -> None:
     await kcp.create(SECRETS, "child", owner)
     await kcp.good("DELETE", f"{CONFIG_MAPS}/owner")
     await kcp.gone(SECRETS, "child")
-    while await kcp.server.take_work("absent-owner"):
-        await kcp.server.call("GET", CONFIG_MAPS)  # a turn for the controller, which removes it next
+    with trio.fail_after(PATIENCE):
+        await settled(kcp)
+
+
+async def test_ten_thousand_dependents_go_and_nothing_is_scanned_twice(tmp_path: Path) -> None:
+    # As many as 20 pages of the index; without waiting for each sync, which is not what is tried here.
+    count = 10_000
+    async with serving(
+        Options(store=tmp_path / "store", fsync=False), controllers="garbage-collector-controller"
+    ) as kcp:
+        owner = await kcp.create(CONFIG_MAPS, "owner")
+        other = await kcp.create(CONFIG_MAPS, "other")
+        limit = trio.CapacityLimiter(32)
+
+        async def make(number: int) -> None:
+            async with limit:
+                both = [owner, other] if number % 1_000 == 0 else [owner]
+                await kcp.create(SECRETS, f"child-{number}", *both)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(count):
+                nursery.start_soon(make, number)
+        await kcp.good("DELETE", f"{CONFIG_MAPS}/owner")
+        with trio.fail_after(10 * PATIENCE):
+            await kcp.gone(SECRETS, f"child-{count - 1}")
+            await settled(kcp)
+        left = (await kcp.good("GET", SECRETS))["items"]
+        assert len(left) == count / 1_000
+        assert all(one["metadata"]["ownerReferences"] == [owned_by(other)] for one in left)

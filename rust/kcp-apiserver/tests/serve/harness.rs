@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use kcp_apiserver::authn::Authentication;
-use kcp_apiserver::clock::SystemClock;
+use kcp_apiserver::clock::{Clock, SystemClock};
 use kcp_apiserver::registry::BuiltIns;
 use kcp_apiserver::{ApiServer, Body, Config, Peer, UserInfo};
 use kcp_storage::Backend;
@@ -38,10 +38,15 @@ pub struct Answer {
 impl Harness {
     /// A server whose administrator works in a logical cluster of the given name.
     pub fn new(cluster: &str) -> Self {
+        Self::at(cluster, Arc::new(SystemClock))
+    }
+
+    /// The same with a clock of the test's.
+    pub fn at(cluster: &str, clock: Arc<dyn Clock>) -> Self {
         let memory = Arc::new(Memory::default());
         let server = ApiServer::new(Config {
             store: Arc::clone(&memory) as Arc<dyn Backend>,
-            clock: Arc::new(SystemClock),
+            clock,
             built_ins: BuiltIns::parse(BUILT_INS).expect("the table compiles"),
             authentication: Authentication::default(),
             bridge: None,

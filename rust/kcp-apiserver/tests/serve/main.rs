@@ -1,5 +1,8 @@
 //! Requests through the whole chain over the in-memory engine, without sockets.
 
+mod aggregation;
+mod expiry;
+mod garbage;
 mod harness;
 mod lists;
 mod native;

@@ -229,12 +229,18 @@ impl Current {
         {
             start = Bound::Excluded(position.as_slice());
         }
+        // Without an end the engine would walk over everything deleted behind the prefix, looking for what is next.
+        let end = successor(&prefix);
+        if position.as_ref().zip(end.as_ref()).is_some_and(|(position, end)| position >= end) {
+            return Ok(Vec::new());
+        }
+        let end = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut entries = Vec::new();
-        for row in view.snapshot.range::<&[u8], _>(&self.index, (start, Bound::Unbounded)) {
-            let key = row.key().map_err(engine)?;
-            if entries.len() == limit || !key.starts_with(&prefix) {
+        for row in view.snapshot.range::<&[u8], _>(&self.index, (start, end)) {
+            if entries.len() == limit {
                 break;
             }
+            let key = row.key().map_err(engine)?;
             entries.push(decode_index_key(&key).ok_or("an index entry does not decode")?);
         }
         Ok(entries)
@@ -431,6 +437,14 @@ fn escape(out: &mut Vec<u8>, term: &[u8]) {
             out.push(0xff);
         }
     }
+}
+
+/// The first key after all that begin with `prefix`; `None` when there is none.
+fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte < u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
 }
 
 fn index_key(term: &[u8], key: &Key) -> Vec<u8> {

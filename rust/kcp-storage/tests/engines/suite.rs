@@ -326,6 +326,9 @@ pub async fn the_index_follows_the_values(store: Store) {
     assert_eq!(brief(&find("owner/", None, 2).await), ["owner/1 x", "owner/1 y"]);
     assert_eq!(brief(&find("owner/", Some(&all[1]), 10).await), ["owner/2 z"]);
     assert_eq!(brief(&find("todo", None, 10).await), ["todo x"]);
+    let last = find("todo", None, 10).await;
+    assert_eq!(brief(&find("owner/", Some(&last[0]), 10).await), [""; 0]);
+    assert_eq!(brief(&find("todo", Some(&all[0]), 10).await), ["todo x"]);
     store.commit(Batch { ops: vec![indexed("x", &["owner/3"])], guards: vec![] }).await.expect("commits");
     delete(&store, &cm("a", "n", "y"), Expect::Any).await.expect("deletes");
     assert_eq!(brief(&find("", None, 10).await), ["owner/2 z", "owner/3 x"]);

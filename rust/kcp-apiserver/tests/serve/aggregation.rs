@@ -1,0 +1,74 @@
+//! Rules of aggregated cluster roles are read as they were written: kube-api 6.7.5.
+
+use crate::harness::Harness;
+use serde_json::{Value, json};
+
+const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+
+fn role(name: &str, labels: Value, verbs: &[&str]) -> Value {
+    let rules: Vec<Value> =
+        verbs.iter().map(|verb| json!({"apiGroups": [""], "resources": ["pods"], "verbs": [verb]})).collect();
+    json!({"metadata": {"name": name, "labels": labels}, "rules": rules})
+}
+
+fn aggregate(name: &str, labels: Value, selects: Value) -> Value {
+    json!({"metadata": {"name": name, "labels": labels}, "rules": [],
+        "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": selects}]}})
+}
+
+async fn verbs(kcp: &Harness, name: &str) -> Vec<String> {
+    let role = kcp.get(&format!("{ROLES}/{name}")).await.body;
+    let rules = role["rules"].as_array().cloned().unwrap_or_default();
+    rules.iter().map(|rule| rule["verbs"][0].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn rules_follow_the_roles_that_are_selected() {
+    let kcp = Harness::new("one");
+    assert_eq!(kcp.post(ROLES, &role("b", json!({"to": "all"}), &["get", "list"])).await.code, 201);
+    let created = kcp.post(ROLES, &aggregate("all", json!({}), json!({"to": "all"}))).await;
+    assert_eq!(created.body["rules"].as_array().map(Vec::len), Some(2), "{}", created.text);
+    assert_eq!(kcp.post(ROLES, &role("a", json!({"to": "all"}), &["watch", "get"])).await.code, 201);
+    // In the order of names, each once.
+    assert_eq!(verbs(&kcp, "all").await, ["watch", "get", "list"]);
+    assert_eq!(kcp.post(ROLES, &role("c", json!({"to": "other"}), &["delete"])).await.code, 201);
+    assert_eq!(verbs(&kcp, "all").await, ["watch", "get", "list"]);
+    kcp.merge(&format!("{ROLES}/c"), &json!({"metadata": {"labels": {"to": "all"}}})).await;
+    assert_eq!(verbs(&kcp, "all").await, ["watch", "get", "list", "delete"]);
+    kcp.merge(&format!("{ROLES}/a"), &json!({"metadata": {"labels": {"to": null}}})).await;
+    assert_eq!(verbs(&kcp, "all").await, ["get", "list", "delete"]);
+    kcp.delete(&format!("{ROLES}/b")).await;
+    assert_eq!(verbs(&kcp, "all").await, ["delete"]);
+    // Whoever writes rules into such a role writes them in vain.
+    let forced = kcp.merge(&format!("{ROLES}/all"), &json!({"rules": []})).await;
+    assert_eq!(forced.body["rules"].as_array().map(Vec::len), Some(1));
+    kcp.delete(&format!("{ROLES}/c")).await;
+    let bare = kcp.get(&format!("{ROLES}/all")).await;
+    assert_eq!(bare.body["rules"], Value::Null);
+}
+
+#[tokio::test]
+async fn roles_of_roles_follow_as_well_and_other_clusters_do_not() {
+    let kcp = Harness::new("one");
+    let other = kcp.in_cluster("two");
+    for kcp in [&kcp, &other] {
+        assert_eq!(kcp.post(ROLES, &aggregate("top", json!({}), json!({"to": "top"}))).await.code, 201);
+        assert_eq!(kcp.post(ROLES, &aggregate("mid", json!({"to": "top"}), json!({"to": "mid"}))).await.code, 201);
+    }
+    assert_eq!(kcp.post(ROLES, &role("leaf", json!({"to": "mid"}), &["get"])).await.code, 201);
+    assert_eq!(verbs(&kcp, "mid").await, ["get"]);
+    assert_eq!(verbs(&kcp, "top").await, ["get"]);
+    assert_eq!(verbs(&other, "top").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_write_that_changes_nothing_changes_no_role() {
+    let kcp = Harness::new("one");
+    kcp.post(ROLES, &role("leaf", json!({"to": "all"}), &["get"])).await;
+    kcp.post(ROLES, &aggregate("all", json!({}), json!({"to": "all"}))).await;
+    let before = kcp.get(ROLES).await.body["metadata"]["resourceVersion"].clone();
+    for (name, patch) in [("all", json!({"rules": []})), ("leaf", json!({"metadata": {"labels": {"to": "all"}}}))] {
+        assert_eq!(kcp.merge(&format!("{ROLES}/{name}"), &patch).await.code, 200);
+    }
+    assert_eq!(kcp.get(ROLES).await.body["metadata"]["resourceVersion"], before);
+}
