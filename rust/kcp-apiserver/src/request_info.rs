@@ -62,7 +62,7 @@ pub fn info(method: &Method, path: &str, query: &str) -> Result<RequestInfo, Sta
         Method::DELETE => "deletecollection",
         _ => method_verb(method),
     };
-    if !info.names_object && matches!(info.verb, "list" | "watch" | "deletecollection") {
+    if !info.names_object && matches!(info.verb, "list" | "watch") {
         info.name = selected_name(query).unwrap_or_default();
     }
     Ok(info)

@@ -125,7 +125,9 @@ pub(crate) fn number_rule(
     let (message, printed) = match judge(value, native, bound, rule) {
         Verdict::Fits => return,
         Verdict::NoFactor => {
-            (format!("factor MultipleOf declared for {path} must be positive: {}", float(bound)), json_float(bound))
+            // Whole numbers are divided by the whole part of the factor.
+            let factor = if matches!(value, Numeric::Int(_)) && native { bound.trunc() } else { bound };
+            (format!("factor MultipleOf declared for {path} must be positive: {}", float(factor)), json_float(factor))
         }
         Verdict::Fails => {
             let words = match rule {

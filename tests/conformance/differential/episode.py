@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.conformance.differential.compare import Entry, Rules
     from tests.conformance.differential.model import Kind
-    from tests.conformance.exchange import Answer
+    from tests.conformance.exchange import Answer, Json
 
 # A real server answers reads from caches that lag a little: a read that differs is repeated for so long.
 LAG_SECONDS = 1.5
@@ -194,12 +194,20 @@ class _Run:
             before = None
             while time.monotonic() < deadline:
                 answers = self.bench.send(step, self.known, self.word)
-                if before == answers[0].body and b'"Established"' in before:
+                if before == answers[0].body and _is_settled(answers[0].json()):
                     break
                 before = answers[0].body
                 time.sleep(LAG_STEP_SECONDS)
             self.known[0][step.name], self.known[1][step.name] = answers
             known.source = step.name
+
+
+def _is_settled(definition: Json) -> bool:
+    """Tell whether the controllers have said what they will: that it is served, or why not."""
+    status = definition.get("status") if isinstance(definition, dict) else None
+    conditions = (status or {}).get("conditions") or []
+    said = {condition["type"]: condition["status"] for condition in conditions}
+    return said.get("Established") == "True" or said.get("NamesAccepted") == "False"
 
 
 def _own_namespace(answer: Answer) -> Known:

@@ -85,7 +85,7 @@ def decoded(step: Step, answer: Answer) -> Json:
     text = answer.body.decode(errors="backslashreplace")
     kind = next((v for k, v in answer.headers if k.lower() == "content-type"), "")
     try:
-        if step.what[0] == "watch" and answer.status == 200 and "json" in kind:
+        if "watch=" in step.path and answer.status == 200 and "json" in kind:
             return [event for event in map(json.loads, text.splitlines()) if not is_plain_bookmark(event)]
         if kind.startswith("application/yaml"):
             return yaml.load(text, Loader=yaml.BaseLoader)
@@ -144,7 +144,7 @@ def _object(value: dict[str, Json], step: Step, symbols: Symbols, place: str) ->
         whole = kind.endswith("List") or kind == "Table" or "items" in value
         if whole and "resourceVersion" in metadata:  # of a whole store, which other requests move on too
             metadata["resourceVersion"] = "<store's>"
-        if kind == "CustomResourceDefinition" and "managedFields" in metadata:
+        if step.what[1] == "customresourcedefinitions" and "managedFields" in metadata:
             metadata["managedFields"] = [e for e in metadata["managedFields"] if e.get("manager") != "kube-apiserver"]
         if metadata.get("name") == ROOT_CA:  # its content and owner are who runs the cluster
             value.pop("data", None)
@@ -152,7 +152,8 @@ def _object(value: dict[str, Json], step: Step, symbols: Symbols, place: str) ->
                 metadata.pop(one_sided, None)
         if metadata.get("name") == "default" and kind in ("", "ServiceAccount", "PartialObjectMetadata"):
             metadata.pop("managedFields", None)
-    if kind == "CustomResourceDefinition" and isinstance(value.get("status"), dict):
+    definition = step.what[1] == "customresourcedefinitions" and "spec" in value
+    if definition and isinstance(value.get("status"), dict):
         # Names are accepted with the write in kcp, and a moment later, in writes of their own, in a kube-apiserver.
         value["status"] = {k: v for k, v in value["status"].items() if k == "storedVersions"}
     details = value.get("details")

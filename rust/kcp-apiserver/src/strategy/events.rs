@@ -201,9 +201,30 @@ fn validate_change(new: &Value, old: &Value, errors: &mut ErrorList) {
     for (field, shown) in FIXED {
         if new.get(field) != old.get(field) {
             let value = new.get(field).cloned().unwrap_or(Value::Null);
-            errors.push(Error::invalid(&Path::root(shown), BadValue::Json(value), "field is immutable"));
+            errors.push(Error::invalid(&Path::root(shown), printed(field, value), "field is immutable"));
         }
     }
+}
+
+/// A field as Kubernetes prints its own type: references with all their parts, in an order of their own.
+fn printed(field: &str, value: Value) -> BadValue {
+    let parts: &[&str] = match field {
+        "involvedObject" => &["Kind", "Namespace", "Name", "UID", "APIVersion", "ResourceVersion", "FieldPath"],
+        "related" if value.is_object() => {
+            &["Kind", "Namespace", "Name", "UID", "APIVersion", "ResourceVersion", "FieldPath"]
+        }
+        "source" => &["Component", "Host"],
+        _ => return BadValue::Json(value),
+    };
+    let part = |name: &&str| {
+        let key = match *name {
+            "UID" => "uid".to_owned(),
+            "APIVersion" => "apiVersion".to_owned(),
+            other => other[..1].to_ascii_lowercase() + &other[1..],
+        };
+        format!("\"{name}\":{}", Value::from(text(&value, &[&key])))
+    };
+    BadValue::Printed(format!("{{{}}}", parts.iter().map(part).collect::<Vec<_>>().join(",")))
 }
 
 impl Strategy for Events {

@@ -109,6 +109,15 @@ impl Rbac {
             if authorization.allowed(cluster, user, &bind).await?.allowed {
                 return Ok(());
             }
+            match role.kind.as_str() {
+                "ClusterRole" => {}
+                "Role" if namespace.is_empty() => return Err(Status::bad_request("Namespace parameter required.")),
+                "Role" => {}
+                other => {
+                    let message = format!("unsupported role reference kind: {}", go::quote(other));
+                    return Err(Status::generic(500, message));
+                }
+            }
             let Ok(rules) = authorization.role_rules(cluster, &role, namespace).await? else {
                 // Kubernetes names the binding's resource here.
                 return Err(Status::not_found(&self.named(), &role.name));
@@ -188,6 +197,14 @@ impl Strategy for Rbac {
                 subject["apiGroup"] = GROUP.into();
             }
         }
+    }
+
+    fn prepare_create(&self, object: &mut Value) {
+        forget_empty_rules(object);
+    }
+
+    fn prepare_update(&self, new: &mut Value, _old: &Value, _part: Part) {
+        forget_empty_rules(new);
     }
 
     fn name_problems(&self, name: &str) -> Vec<String> {
@@ -270,6 +287,13 @@ impl Strategy for Rbac {
         };
         let (users, groups, accounts) = (of("User"), of("Group"), of("ServiceAccount"));
         vec![cells::name(object), role.into(), cells::age(object, now), users, groups, accounts]
+    }
+}
+
+/// Kubernetes stores roles as protobuf, where a list without rules is none.
+fn forget_empty_rules(object: &mut Value) {
+    if let Some(rules) = object.get_mut("rules").filter(|rules| rules.as_array().is_some_and(Vec::is_empty)) {
+        *rules = Value::Null;
     }
 }
 

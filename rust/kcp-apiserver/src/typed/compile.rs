@@ -129,9 +129,7 @@ impl Compiler {
         let mut always = Vec::new();
         for field in &mut fields {
             if shown.contains(&field.name.as_ref()) {
-                // Kinds that Kubernetes stores as protobuf come back without the lists that were empty.
-                let forgets = definition.starts_with("io.k8s.api.") && matches!(field.node, Node::List(_));
-                field.omit_empty = forgets;
+                field.omit_empty = false;
                 always.push((field.name.clone(), zero(&field.node)));
             }
         }

@@ -267,12 +267,11 @@ fn is_empty(value: &Value) -> bool {
 /// What `null` becomes in a list or a map.
 fn zero_entry(node: &Node) -> Value {
     match node {
-        Node::String => Value::String(String::new()),
+        Node::String | Node::Bytes => Value::String(String::new()),
         Node::Bool => Value::Bool(false),
         Node::Int32 | Node::Int64 | Node::Float | Node::IntOrString => Value::from(0),
         Node::Struct(_) => Value::Object(Map::new()),
         Node::Any
-        | Node::Bytes
         | Node::Time
         | Node::MicroTime
         | Node::List(_)

@@ -152,8 +152,9 @@ pub async fn store(
         }
         let key = target.key(&name);
         if dry_run {
-            if server.store.get(&key).await.map_err(|error| storage_error(&error))?.is_some() {
-                return Err(Status::already_exists(&target.resource(), &name));
+            let current = server.store.get(&key).await.map_err(|error| storage_error(&error))?;
+            if current.is_some() {
+                return Err(exists(target, &name, current.as_ref(), !base.is_empty()));
             }
             write::as_stored(strategy, &mut object);
             write::restore_cluster(&mut object, target);
@@ -218,7 +219,10 @@ pub fn place(object: &mut Value, target: &Target) -> Result<(), Status> {
     }
     let Some(meta) = meta.as_object_mut() else { return Err(Status::bad_request("metadata is not an object")) };
     let given = meta.get("namespace").and_then(Value::as_str).unwrap_or_default();
-    if target.served.namespaced {
+    if !target.served.namespaced {
+        // A namespace says nothing of what is in none.
+        meta.remove("namespace");
+    } else {
         if given.is_empty() {
             meta.insert("namespace".into(), Value::String(target.namespace.clone()));
         } else if given != target.namespace {

@@ -165,7 +165,8 @@ fn mark(server: &ApiServer, object: &mut Value) {
 
 fn check_preconditions(target: &Target, object: &Value, item: &Item, options: &DeleteOptions) -> Result<(), Status> {
     // These conflicts name the kind, unlike all others.
-    let resource = GroupResource::new(&target.served.group, &target.served.kind);
+    let kind = target.kind();
+    let resource = GroupResource::new(&*kind.group, &*kind.kind);
     let name = item.key.name();
     let live = object["metadata"]["uid"].as_str().unwrap_or_default();
     if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != live) {

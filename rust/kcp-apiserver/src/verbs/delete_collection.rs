@@ -2,6 +2,7 @@
 
 use crate::chain::{Next, StepResult};
 use crate::exchange::Exchange;
+use crate::request_info;
 use crate::server::ApiServer;
 use crate::verbs::delete;
 use crate::verbs::options::ListOptions;
@@ -9,6 +10,12 @@ use crate::verbs::select::Selection;
 use crate::verbs::target::Target;
 use crate::verbs::{list, output};
 use futures_util::future::join_all;
+use kcp_apimachinery::GroupKind;
+use kcp_apimachinery::field::{Error, ErrorList, Path};
+use kcp_apimachinery::status::Status;
+
+/// The option that lets go of what cannot be read; collections do not have it.
+const UNSAFE: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
 
 /// Deletes under way at a time: they share the store's syncs.
 const TOGETHER: usize = 64;
@@ -19,6 +26,11 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let list_options = ListOptions::parse(exchange.query(), false)?;
     let selection = Selection::parse(exchange, &target.served)?;
     let options = delete::options(exchange, target).await?;
+    if request_info::truthy(exchange.query(), UNSAFE) {
+        let detail = "is not allowed with DELETECOLLECTION, try again after removing the option";
+        let errors = ErrorList::from(Error::invalid(&Path::root(UNSAFE), true, detail));
+        return Err(Status::invalid(&GroupKind::new("meta.k8s.io", "DeleteOptions"), "", &errors));
+    }
     let found = list::read(server, target, &list_options, &selection).await?;
     for some in found.items.chunks(TOGETHER) {
         let removals: Vec<_> = some.iter().map(|item| delete::remove(server, target, &item.key, &options)).collect();

@@ -42,21 +42,24 @@ pub fn check(object: &mut Value, served: &Served, body: &[u8]) -> Result<(), Sta
         }
     }
     let (kind, api_version) = (meta::kind(object), meta::api_version(object));
-    for (given, name) in [(kind, "Kind"), (api_version, "apiVersion")] {
-        if given.is_empty() {
-            let shown: String = String::from_utf8_lossy(body).chars().take(REPEATED).collect();
-            let summary = strict::summarize(body);
-            return Err(Status::bad_request(format!(
-                "the object provided is unrecognized (must be of type {}): Object '{name}' is missing in '{shown}' ({summary})",
-                served.kind
-            )));
-        }
+    if kind.is_empty() {
+        let shown: String = String::from_utf8_lossy(body).chars().take(REPEATED).collect();
+        let summary = strict::summarize(body);
+        return Err(Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing in '{shown}' ({summary})",
+            served.kind
+        )));
     }
     if kind == served.kind && api_version == served.api_version {
         return Ok(());
     }
-    if !custom && api_version.matches('/').count() > 1 {
-        return Err(unrecognized(&format!("unexpected GroupVersion string: {api_version}")));
+    if api_version.matches('/').count() > 1 {
+        let summary = strict::summarize(body);
+        return Err(Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): unexpected GroupVersion string: {api_version} \
+             ({summary})",
+            served.kind
+        )));
     }
     Err(if custom { custom_mismatch(object, served) } else { built_in_mismatch(kind, api_version, served) })
 }

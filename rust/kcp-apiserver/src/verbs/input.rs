@@ -108,7 +108,8 @@ pub fn decode(media: &str, body: &[u8], served: &Served) -> Result<Input, Status
             };
             Ok(Input { object, complaints: Vec::new() })
         }
-        _ => Err(unsupported(served.is_typed())),
+        // Of what is no media type at all, the kind is not asked.
+        _ => Err(unsupported(served.is_typed() || media.contains(' ') || !media.contains('/'))),
     }
 }
 

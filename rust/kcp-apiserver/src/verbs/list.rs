@@ -72,11 +72,11 @@ pub async fn read(
             }
         }
     } else {
+        let decoded = Token::decode(&options.continue_token, target)?;
         if !options.resource_version.is_empty() && options.resource_version != "0" {
             let text = "specifying resource version is not allowed when using continue";
             return Err(Status::bad_request(text));
         }
-        let decoded = Token::decode(&options.continue_token, target)?;
         at = decoded.revision.map_or(At::Latest, At::Exact);
         after = Some(decoded.after.clone());
         token = Some(decoded);
@@ -273,7 +273,13 @@ pub fn answer(
             let include = IncludeObject::parse(exchange.query())?;
             let now = server.clock.now();
             let rows = objects.into_iter().map(|(object, served)| output::row(&served, object, include, version, now));
-            output::table(version, Some(&served.columns), rows.collect(), Value::Object(metadata))
+            let mut table = output::table(version, Some(&served.columns), rows.collect(), Value::Object(metadata));
+            let plain = ["roles", "clusterroles", "customresourcedefinitions"].contains(&served.resource.as_str());
+            if plain && !served.is_custom() && table["rows"] == json!([]) {
+                // Tables that nobody wrote a printer for have null for none.
+                table["rows"] = Value::Null;
+            }
+            table
         }
     };
     output::encode(exchange, negotiated, StatusCode::OK, &value)

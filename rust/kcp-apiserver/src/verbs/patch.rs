@@ -124,7 +124,8 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         managed::take(&mut old);
         let patched = new.clone();
         managed::keep_reset(&mut new);
-        header::check(&mut new, served, b"").map_err(|status| undecodable(&patched, &status.message))?;
+        header::check(&mut new, served, b"")
+            .map_err(|status| undecodable(&patched, &plain(&status.message, &patched)))?;
         let unknown = served.strategy.decode(&mut new).map_err(|error| undecodable(&patched, &error))?;
         if attempt == 0 {
             let mut complaints = patch.complaints().to_vec();
@@ -132,9 +133,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             input::settle(exchange, served, options.field_validation, complaints.clone())
                 .map_err(|_| undecodable(&patched, &strict::strict_error(&complaints)))?;
         }
-        if new["metadata"]["resourceVersion"].as_str().is_none_or(str::is_empty) {
-            new["metadata"]["resourceVersion"] = Value::String(item.revision.to_string());
-        }
+        // A patch that takes the revision away makes an update without one of it.
         update::named(&mut new, target)?;
         update::check_revision(target, &new, &item)?;
         let replacement =
@@ -147,6 +146,18 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         }
     }
     Err(Status::modified(&target.resource(), &target.name))
+}
+
+/// What is wrong with a patched document's header, without the words that a body of a request gets around it.
+fn plain(message: &str, patched: &Value) -> String {
+    if message.contains("Object 'Kind' is missing") {
+        return format!("Object 'Kind' is missing in '{patched}'");
+    }
+    message
+        .split_once(" cannot be handled as a ")
+        .and_then(|(_, rest)| rest.split_once(": "))
+        .map_or(message, |(_, why)| why)
+        .to_owned()
 }
 
 /// A patched document that is not what the endpoint takes; the message shows it whole.

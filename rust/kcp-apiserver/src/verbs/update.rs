@@ -40,14 +40,16 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     for _ in 0..ATTEMPTS {
         let found = server.store.get(&target.key(&target.name)).await.map_err(|error| storage_error(&error))?;
         let Some(item) = found else {
+            if part != Part::Main || !served.strategy.creates_on_update() {
+                return Err(Status::not_found(&target.resource(), &target.name));
+            }
             let uid = meta::uid(&given.object);
             if !uid.is_empty() {
                 return Err(Status::conflict(&target.resource(), &target.name, uid_mismatch(uid, "")));
             }
-            if part != Part::Main || !served.strategy.creates_on_update() {
-                return Err(Status::not_found(&target.resource(), &target.name));
-            }
             authz::require(server, exchange, "create").await?;
+            // The revision of what is not there says nothing.
+            meta::remove(&mut given.object, "resourceVersion");
             let written = {
                 let owners = Owners::Author(&author);
                 create::store(server, exchange, target, given.object, owners, options.dry_run).await?

@@ -27,7 +27,8 @@ pub fn validate_create(crd: &Value) -> ErrorList {
     let plural = spec.get("names").map(|names| text(names, "plural")).unwrap_or_default();
     let name = crd.get("metadata").map(|metadata| text(metadata, "name")).unwrap_or_default();
     let wanted = format!("{plural}.{}", if group.is_empty() { "core" } else { group });
-    if name != wanted {
+    // That there is none is for the rules of metadata to say.
+    if !name.is_empty() && name != wanted {
         let metadata = At::Root.child("metadata");
         errors.push(fault::invalid_text(&metadata.child("name"), name, "must be spec.names.plural+\".\"+spec.group"));
     }
