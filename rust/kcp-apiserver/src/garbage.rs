@@ -22,6 +22,7 @@ use kcp_storage::{Change, Expect, Guard, Key, Op, Value as Stored};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use tokio::sync::OwnedMutexGuard;
 
 /// Unfinished work of a record: dependents of an owner that may be gone.
 pub const ABSENT_OWNER_WORK: &str = "absent-owner";
@@ -117,6 +118,8 @@ pub struct Leaving {
     pub guards: Vec<Guard>,
     /// Changes that happen together with the removal, after it.
     pub also: Vec<Op>,
+    /// See [`Departure::turn`].
+    pub turn: Option<OwnedMutexGuard<()>>,
 }
 
 /// How the object `uid` at `key`, which nothing holds any more, leaves.
@@ -124,9 +127,9 @@ pub struct Leaving {
 /// # Errors
 /// When the store cannot be read.
 pub async fn leave(server: &ApiServer, strategy: &dyn Strategy, key: &Key, uid: &str) -> Result<Leaving, Status> {
-    let Departure { instead, guards, mut also } = strategy.depart(server, key).await?;
+    let Departure { instead, guards, mut also, turn } = strategy.depart(server, key).await?;
     if key.resource() == EVENTS {
-        return Ok(Leaving { change: instead.map_or(Change::Delete, Change::Put), guards, also });
+        return Ok(Leaving { change: instead.map_or(Change::Delete, Change::Put), guards, also, turn });
     }
     let term = owner_term(key.cluster(), uid);
     let found = server.store.index(&term, None, 1).await.map_err(|error| storage_error(&error))?;
@@ -139,7 +142,7 @@ pub async fn leave(server: &ApiServer, strategy: &dyn Strategy, key: &Key, uid: 
             instead.map_or(Change::Delete, Change::Put)
         }
     };
-    Ok(Leaving { change, guards, also })
+    Ok(Leaving { change, guards, also, turn })
 }
 
 /// What the owner references of an object add to the commit that writes it.

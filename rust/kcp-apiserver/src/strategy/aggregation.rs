@@ -5,6 +5,7 @@
 //! What access is decided by is derived from the same selectors elsewhere, and holds also where a bootstrap role
 //! changed after the roles of other clusters were written.
 
+use super::turns::Turns;
 use super::{Admission, Departure};
 use crate::authz::BASE;
 use crate::authz::generations::CLUSTER_ROLES;
@@ -55,11 +56,13 @@ type Roles = BTreeMap<String, Role>;
 /// When the store cannot be read.
 pub(super) async fn admit(
     server: &ApiServer,
+    turns: &Turns,
     cluster: &str,
     new: &mut Value,
     old: Option<&Value>,
 ) -> Result<Admission, Status> {
     let name = meta::name(new).to_owned();
+    let turn = turns.take(cluster).await;
     let rule = |role: &Value| role.get("aggregationRule").filter(|rule| rule.is_object()).cloned();
     // Read before the roles are, so that an aggregating newcomer in between is noticed.
     let (guard, place) = place(server, cluster, rule(new) != old.and_then(rule)).await?;
@@ -71,20 +74,21 @@ pub(super) async fn admit(
     let (mut guards, mut also) = update(&roles, Some(&name));
     guards.extend(guard);
     also.extend(place);
-    Ok(Admission { guards, also, turn: None })
+    Ok(Admission { guards, also, turn: Some(turn) })
 }
 
 /// Takes the rules of a role that goes from the roles that aggregate it.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(super) async fn depart(server: &ApiServer, key: &Key) -> Result<Departure, Status> {
+pub(super) async fn depart(server: &ApiServer, turns: &Turns, key: &Key) -> Result<Departure, Status> {
+    let turn = turns.take(key.cluster()).await;
     let (guard, _) = place(server, key.cluster(), false).await?;
     let mut roles = load(server, key.cluster()).await?;
     roles.remove(key.name());
     let (mut guards, also) = update(&roles, None);
     guards.extend(guard);
-    Ok(Departure { instead: None, guards, also })
+    Ok(Departure { instead: None, guards, also, turn: Some(turn) })
 }
 
 /// What makes two writes notice each other of which one brings a role and the other one that aggregates it: neither is

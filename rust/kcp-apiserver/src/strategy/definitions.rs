@@ -2,6 +2,7 @@
 
 use super::base::{self, Base, text};
 use super::merge;
+use super::turns::Turns;
 use super::{Admission, Departure, Part, Removal, Strategy, cells};
 use crate::codec::{self, Header};
 use crate::exchange::Exchange;
@@ -18,10 +19,7 @@ use kcp_schema::crd::{self, Names};
 use kcp_storage::{BoxFuture, Change, Expect, Guard, Key, Op, Value as Stored};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::sync::Arc;
-use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// Storage name of definitions.
 pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
@@ -36,26 +34,16 @@ pub(super) struct Definitions {
     base: Base,
     strategic: StrategicSchema,
     /// Whose turn it is to take names, by hash of cluster and group: who waits here does not lose a race at the commit.
-    turns: Box<[Arc<Mutex<()>>]>,
-    hasher: RandomState,
+    turns: Turns,
 }
-
-/// Groups share turns when there are more of them.
-const TURNS: usize = 256;
 
 impl Definitions {
     pub(super) fn new(definition: &str) -> Self {
         Self {
             base: Base::new(definition),
             strategic: merge::schema("CustomResourceDefinition"),
-            turns: (0..TURNS).map(|_| Arc::default()).collect(),
-            hasher: RandomState::new(),
+            turns: Turns::default(),
         }
-    }
-
-    async fn turn(&self, cluster: &str, group: &str) -> OwnedMutexGuard<()> {
-        let place = self.hasher.hash_one((cluster, group)) % TURNS as u64;
-        Arc::clone(&self.turns[usize::try_from(place).unwrap_or(0)]).lock_owned().await
     }
 }
 
@@ -215,7 +203,7 @@ impl Strategy for Definitions {
             }
             let key = Key::new(DEFINITIONS, exchange.cluster_name(), "", meta::name(new));
             let group = text(new, &["spec", "group"]).to_owned();
-            let turn = self.turn(key.cluster(), &group).await;
+            let turn = self.turns.take((key.cluster(), group.as_str())).await;
             let neighbours = Neighbours::read(server, key.cluster(), &group).await?;
             let fixed = built_in_names(&server.registry.plain().built_ins().served, &group);
             let mut taken = crd::Taken::default();
@@ -232,12 +220,13 @@ impl Strategy for Definitions {
     fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
         Box::pin(async move {
             let group = group_of(key.name());
+            let turn = self.turns.take((key.cluster(), group)).await;
             let neighbours = Neighbours::read(server, key.cluster(), group).await?;
             let fixed = built_in_names(&server.registry.plain().built_ins().served, group);
             let now = time::format_rfc3339(server.clock.now().as_second());
             let (guards, mut also) = neighbours.decide_again(server, key, &fixed, None, &now).await?;
             also.push(neighbours.turn);
-            Ok(Departure { instead: None, guards, also })
+            Ok(Departure { instead: None, guards, also, turn: Some(turn) })
         })
     }
 

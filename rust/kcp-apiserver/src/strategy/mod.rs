@@ -15,6 +15,7 @@ pub mod namespaces;
 mod rbac;
 mod secrets;
 mod serviceaccounts;
+mod turns;
 
 use crate::codec;
 use crate::exchange::Exchange;
@@ -59,6 +60,8 @@ pub struct Departure {
     pub guards: Vec<Guard>,
     /// Changes that happen together with the removal, after it.
     pub also: Vec<Op>,
+    /// Keeps others of this process from deciding about the same until the removal is committed or given up.
+    pub turn: Option<OwnedMutexGuard<()>>,
 }
 
 /// What index terms of unfinished work begin with.

@@ -1,6 +1,7 @@
 //! Roles and bindings: their rules, and that nobody hands on what he does not hold.
 
 use super::base::{self, Base, text};
+use super::turns::Turns;
 use super::{Admission, Departure, Part, Strategy, aggregation, cells};
 use crate::authz::derived::RoleRef;
 use crate::authz::rule::{Rule, describe_compact, quoted_list, uncovered};
@@ -51,13 +52,15 @@ impl Kind {
 struct Rbac {
     base: Base,
     kind: Kind,
+    /// Whose turn it is to say what the aggregating roles of a cluster are made of.
+    turns: Turns,
 }
 
 /// The strategy of the kind whose declaration gives this name; `None` for other names.
 pub fn strategy(name: &str, definition: &str) -> Option<Arc<dyn Strategy>> {
     let kinds = [Kind::Role, Kind::ClusterRole, Kind::RoleBinding, Kind::ClusterRoleBinding];
     let kind = kinds.into_iter().find(|kind| kind.resource() == name)?;
-    Some(Arc::new(Rbac { base: Base::new(definition), kind }))
+    Some(Arc::new(Rbac { base: Base::new(definition), kind, turns: Turns::default() }))
 }
 
 impl Rbac {
@@ -239,7 +242,7 @@ impl Strategy for Rbac {
             if self.kind != Kind::ClusterRole {
                 return Ok(Admission::default());
             }
-            aggregation::admit(server, exchange.cluster_name(), new, old).await
+            aggregation::admit(server, &self.turns, exchange.cluster_name(), new, old).await
         })
     }
 
@@ -248,7 +251,7 @@ impl Strategy for Rbac {
             if self.kind != Kind::ClusterRole {
                 return Ok(Departure::default());
             }
-            aggregation::depart(server, key).await
+            aggregation::depart(server, &self.turns, key).await
         })
     }
 

@@ -101,11 +101,11 @@ pub async fn remove(server: &ApiServer, target: &Target, key: &Key, options: &De
             return Ok(if held { Gone::Later(next) } else { Gone::Now(object) });
         }
         let mut value = None;
-        let Leaving { change, guards, also } = if held {
+        let Leaving { change, guards, also, turn: _turn } = if held {
             codec::strip(&mut next);
             let entries = codec::managed(&item.value);
             let stored = value.insert(write::stored(server, &target.cluster, strategy, &next, entries)).clone();
-            Leaving { change: Change::Put(stored), guards: Vec::new(), also: Vec::new() }
+            Leaving { change: Change::Put(stored), guards: Vec::new(), also: Vec::new(), turn: None }
         } else {
             garbage::leave(server, strategy, key, meta::uid(&object)).await?
         };

@@ -167,14 +167,17 @@ pub async fn replace(
         return Ok(Written::Unchanged(old.clone()));
     }
     // What the change would have brought along goes with the object.
-    let Leaving { change, guards, also } = if released {
+    let Leaving { change, guards, also, turn: _turn } = if released {
+        // Who goes may have to wait for a turn, and must not have one.
+        drop(admission);
         garbage::leave(server, strategy, &old.key, meta::uid(old_object)).await?
     } else {
         let references = garbage::references(server, &target.view, &target.cluster, &new, Some(old_object)).await?;
         let (mut guards, mut also) = (admission.guards, admission.also);
+        let turn = admission.turn;
         guards.extend(references.guards);
         also.extend(references.records);
-        Leaving { change: Change::Put(value.clone()), guards, also }
+        Leaving { change: Change::Put(value.clone()), guards, also, turn }
     };
     let mut ops = vec![Op { key: old.key.clone(), expect: Expect::At(old.revision), change }];
     ops.extend(also);

@@ -67,8 +67,40 @@ async fn a_write_that_changes_nothing_changes_no_role() {
     kcp.post(ROLES, &role("leaf", json!({"to": "all"}), &["get"])).await;
     kcp.post(ROLES, &aggregate("all", json!({}), json!({"to": "all"}))).await;
     let before = kcp.get(ROLES).await.body["metadata"]["resourceVersion"].clone();
-    for (name, patch) in [("all", json!({"rules": []})), ("leaf", json!({"metadata": {"labels": {"to": "all"}}}))] {
+    for (name, patch) in
+        [("all", json!({"metadata": {"name": "all"}})), ("leaf", json!({"metadata": {"labels": {"to": "all"}}}))]
+    {
         assert_eq!(kcp.merge(&format!("{ROLES}/{name}"), &patch).await.code, 200);
     }
     assert_eq!(kcp.get(ROLES).await.body["metadata"]["resourceVersion"], before);
+}
+
+#[tokio::test]
+async fn many_roles_of_one_aggregate_are_written_side_by_side() {
+    let kcp = Harness::new("one");
+    assert_eq!(kcp.post(ROLES, &aggregate("all", json!({}), json!({"to": "all"}))).await.code, 201);
+    let verb = |number: usize| format!("verb{number:02}");
+    let writes = (0..40).map(|number| {
+        let kcp = &kcp;
+        async move { kcp.post(ROLES, &role(&verb(number), json!({"to": "all"}), &[&verb(number)])).await.code }
+    });
+    assert_eq!(futures_util::future::join_all(writes).await, [201; 40]);
+    let wanted: Vec<String> = (0..40).map(verb).collect();
+    assert_eq!(verbs(&kcp, "all").await, wanted);
+    let deleted = kcp.delete(&format!("{ROLES}?labelSelector=to%3Dall")).await;
+    assert_eq!(deleted.code, 200, "{}", deleted.text);
+    assert_eq!(verbs(&kcp, "all").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_role_that_a_finalizer_held_leaves_its_aggregate_when_it_is_let_go() {
+    let kcp = Harness::new("one");
+    let mut leaf = role("leaf", json!({"to": "all"}), &["get"]);
+    leaf["metadata"]["finalizers"] = json!(["example.com/x"]);
+    assert_eq!(kcp.post(ROLES, &leaf).await.code, 201);
+    assert_eq!(kcp.post(ROLES, &aggregate("all", json!({}), json!({"to": "all"}))).await.code, 201);
+    kcp.delete(&format!("{ROLES}/leaf")).await;
+    assert_eq!(verbs(&kcp, "all").await, ["get"]);
+    assert_eq!(kcp.merge(&format!("{ROLES}/leaf"), &json!({"metadata": {"finalizers": null}})).await.code, 200);
+    assert_eq!(verbs(&kcp, "all").await, Vec::<String>::new());
 }
