@@ -15,6 +15,7 @@ from tests.conformance.scenarios import (
     statuses,
     tables,
     validation_rules,
+    versions,
     watches,
     writes,
 )
@@ -35,4 +36,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     *instances.SCENARIOS,
     *refused_objects.SCENARIOS,
     *validation_rules.SCENARIOS,
+    *versions.SCENARIOS,
 )

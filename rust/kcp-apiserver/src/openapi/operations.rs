@@ -63,6 +63,11 @@ impl Operation {
             _ => &[("200", "OK")],
         }
     }
+
+    /// Whether the answer may be a stream.
+    pub fn streams(&self) -> bool {
+        matches!(self.action, "list" | "watch" | "watchlist")
+    }
 }
 
 /// A path.
@@ -268,6 +273,31 @@ impl Resource<'_> {
             let operations = self.sub_operations(sub);
             items.push(self.item(format!("{path}/{}", sub.name), true, operations));
         }
+        if has("watch") && !served.is_custom() {
+            self.watches(scope, items);
+        }
+    }
+
+    /// The paths that watch and nothing else, which only built-in resources have; lists watch as well.
+    fn watches(&self, scope: &str, items: &mut Vec<Item>) {
+        let (root, plural) = (format!("{}/watch", self.root), &self.served.resource);
+        let watch = |action: &'static str, id: String| Operation {
+            action,
+            description: format!(
+                "watch objects of kind {}; lists do so as well, with the parameter 'watch'",
+                self.served.kind
+            ),
+            gives: format!("{META}.WatchEvent"),
+            ..self.list(&id)
+        };
+        if self.served.namespaced {
+            let id = format!("watch{}{}ListForAllNamespaces", self.name, self.served.kind);
+            items.push(self.item(format!("{root}/{plural}"), false, vec![watch("watchlist", id)]));
+        }
+        let all = watch("watchlist", self.id("watch", "", "List"));
+        items.push(self.item(format!("{root}{scope}/{plural}"), false, vec![all]));
+        let one = watch("watch", self.id("watch", "", ""));
+        items.push(self.item(format!("{root}{scope}/{plural}/{{name}}"), true, vec![one]));
     }
 
     fn sub_operations(&self, sub: &Subresource) -> Vec<Operation> {

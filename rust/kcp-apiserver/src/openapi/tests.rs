@@ -252,3 +252,62 @@ async fn documents_follow_the_definitions_of_their_logical_cluster() {
     let whole = document(&server, "/clusters/a/openapi/v2").await;
     assert!(whole["definitions"].get("com.example.stable.v1.Gauge").is_some());
 }
+
+/// kube-api 1.4.3, 1.4.4: paths, identifiers, actions, parameters and media types of the operations on built-in kinds are
+/// those of a real server; what is not served is not offered.
+#[tokio::test]
+async fn operations_on_built_in_kinds_are_those_of_a_real_server() {
+    const NOT_SERVED: [&str; 2] = ["shardSelector", "ignoreStoreReadErrorWithClusterBreakingPotential"];
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/conformance/recorded-openapi.json");
+    let real: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let real = real["paths"].as_object().unwrap();
+    let server = server();
+    let names = |list: &Value| -> Vec<String> {
+        let all = list.as_array().map(Vec::as_slice).unwrap_or_default();
+        all.iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let media = |value: Option<&Value>| -> Vec<String> {
+        value.and_then(Value::as_object).map(|types| types.keys().cloned().collect()).unwrap_or_default()
+    };
+    let (mut compared, mut wrong) = (0, Vec::new());
+    for part in
+        ["api/v1", "apis/rbac.authorization.k8s.io/v1", "apis/coordination.k8s.io/v1", "apis/apiextensions.k8s.io/v1"]
+    {
+        let ours = document(&server, &format!("/openapi/v3/{part}")).await;
+        let ours = ours["paths"].as_object().unwrap();
+        let expected = real.iter().filter(|(path, _)| path.starts_with(&format!("/{part}/")));
+        let expected: BTreeMap<_, _> = expected.collect();
+        let missing: Vec<_> = expected.keys().filter(|path| !ours.contains_key(**path)).collect();
+        let extra: Vec<_> = ours.keys().filter(|path| !expected.contains_key(path)).collect();
+        assert!(missing.is_empty() && extra.is_empty(), "{part}: missing {missing:?}, extra {extra:?}");
+        for (path, operations) in expected {
+            for (method, want) in operations.as_object().unwrap() {
+                let mine = &ours[path][method];
+                let mut parameters = [names(&ours[path]["parameters"]), names(&mine["parameters"])].concat();
+                parameters.sort();
+                let gives: Map<String, Value> = mine["responses"]
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(code, answer)| (code.clone(), media(answer.get("content")).into()))
+                    .collect();
+                let seen = json!({
+                    "id": mine["operationId"],
+                    "action": mine["x-kubernetes-action"].as_str().unwrap_or_default(),
+                    "parameters": parameters,
+                    "takes": media(mine.pointer("/requestBody/content")),
+                    "gives": gives,
+                });
+                let mut want = want.clone();
+                let offered = want["parameters"].as_array().unwrap().iter();
+                want["parameters"] =
+                    offered.filter(|name| !NOT_SERVED.contains(&name.as_str().unwrap())).cloned().collect();
+                compared += 1;
+                if seen != want {
+                    wrong.push(format!("{method} {path}\n  want {want}\n  got  {seen}"));
+                }
+            }
+        }
+    }
+    assert!(compared > 100 && wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
+}

@@ -125,14 +125,17 @@ fn operate(item: &Item, operation: &Operation) -> Value {
         responses.insert((*code).to_owned(), json!({"description": description, "schema": schema}));
     }
     responses.insert("401".into(), json!({"description": "Unauthorized"}));
+    let typed = (!item.custom).then_some("application/vnd.kubernetes.protobuf");
     let mut produces = vec!["application/json", "application/yaml"];
-    if operation.action == "list" {
+    produces.extend(typed);
+    if operation.streams() {
         produces.push("application/json;stream=watch");
+        produces.extend(typed.map(|_| "application/vnd.kubernetes.protobuf;stream=watch"));
     }
-    let consumes = if operation.takes == Takes::Patch {
-        patch_types(item.custom)
-    } else {
-        &["application/json", "application/yaml"]
+    let consumes: &[&str] = match (&operation.takes, item.custom) {
+        (Takes::Patch, custom) => patch_types(custom),
+        (_, true) => &["application/json", "application/yaml"],
+        (_, false) => &["*/*"],
     };
     let mut out = json!({
         "tags": [item.tag],

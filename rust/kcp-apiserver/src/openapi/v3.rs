@@ -14,6 +14,23 @@ use std::sync::Arc;
 pub const PREFIX: &str = "#/components/schemas/";
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 const MEDIA: [&str; 2] = ["application/json", "application/yaml"];
+const TYPED: [&str; 3] = ["application/json", "application/vnd.kubernetes.protobuf", "application/yaml"];
+const TYPED_STREAMS: [&str; 5] = [
+    "application/json",
+    "application/json;stream=watch",
+    "application/vnd.kubernetes.protobuf",
+    "application/vnd.kubernetes.protobuf;stream=watch",
+    "application/yaml",
+];
+
+/// Media types of an operation's answers; custom resources without types of their own know no protobuf.
+fn answers(item: &Item, operation: &Operation) -> &'static [&'static str] {
+    match (item.custom, operation.streams()) {
+        (true, _) => &MEDIA,
+        (false, false) => &TYPED,
+        (false, true) => &TYPED_STREAMS,
+    }
+}
 
 /// Media types of patches; custom resources have no strategic merge.
 pub fn patch_types(custom: bool) -> &'static [&'static str] {
@@ -103,13 +120,15 @@ fn operate(item: &Item, operation: &Operation) -> Value {
     if !operation.query.is_empty() {
         out["parameters"] = operation.query.iter().map(|parameter| in_query(parameter)).collect();
     }
+    // What is typed is taken in any encoding.
+    let bodies: &[&str] = if item.custom { &MEDIA } else { &["*/*"] };
     match &operation.takes {
         Takes::Nothing => {}
         Takes::Object(definition) => {
-            out["requestBody"] = json!({"content": content(&MEDIA, definition), "required": true})
+            out["requestBody"] = json!({"content": content(bodies, definition), "required": true})
         }
         Takes::DeleteOptions => {
-            out["requestBody"] = json!({"content": content(&MEDIA, &format!("{META}.DeleteOptions"))})
+            out["requestBody"] = json!({"content": content(bodies, &format!("{META}.DeleteOptions"))})
         }
         Takes::Patch => {
             let content = content(patch_types(item.custom), &format!("{META}.Patch"));
@@ -118,7 +137,8 @@ fn operate(item: &Item, operation: &Operation) -> Value {
     }
     let mut responses = Map::new();
     for (code, description) in operation.codes() {
-        let answer = json!({"description": description, "content": content(&MEDIA, &operation.gives)});
+        let answer =
+            json!({"description": description, "content": content(answers(item, operation), &operation.gives)});
         responses.insert((*code).to_owned(), answer);
     }
     responses.insert("401".into(), json!({"description": "Unauthorized"}));
