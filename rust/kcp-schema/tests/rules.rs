@@ -329,6 +329,10 @@ fn what_does_not_compile_is_shown_with_a_mark_below_it() {
         ),
         ("self.n", "cel expression must evaluate to a bool"),
         (
+            "'é' == 'ö' || self.x",
+            "compilation failed: ERROR: <input>:1:19: undefined field 'x'\n | 'é' == 'ö' || self.x\n | .\u{ff0e}......\u{ff0e}.........^",
+        ),
+        (
             "self.n + ",
             "compilation failed: ERROR: <input>:1:10: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', \
              '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}\n | \

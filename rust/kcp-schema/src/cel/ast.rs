@@ -183,7 +183,12 @@ struct Copier {
 
 impl Copier {
     fn at(&self, id: u64) -> u32 {
-        self.info.offset_for(id).map_or(0, |(start, _)| start)
+        let byte = self.info.offset_for(id).map_or(0, |(start, _)| start);
+        // The parser counts bytes, messages count characters.
+        match self.info.source.get(..byte as usize) {
+            Some(before) if !before.is_ascii() => before.chars().count() as u32,
+            _ => byte,
+        }
     }
 
     fn all(&mut self, exprs: Vec<IdedExpr>, depth: u16) -> Box<[Id]> {

@@ -106,26 +106,31 @@ impl<'a> Machine<'a> {
             Op::Select(operand, field) => self.select(operand, field),
             Op::OptionalSelect(operand, field) => {
                 let operand = self.eval(operand)?;
-                self.spend(1)?;
-                optional_field(operand, field)
+                let found = optional_field(operand, field)?;
+                self.spend(u64::from(matches!(found, Value::Optional(Some(_)))))?;
+                Ok(found)
             }
             Op::Has(operand, field) => {
                 let operand = self.eval(operand)?;
                 has(operand, field)
             }
-            Op::Index { of, key, optional } => {
-                let of = self.eval(of)?;
+            Op::Index { of: op_of, key, optional } => {
+                let of = self.eval(op_of)?;
+                // A variable as the key is one step with the indexing.
+                let cost = u64::from(!is_attribute(key)) + u64::from(!is_attribute(op_of));
                 let key = self.eval(key)?;
-                self.spend(1)?;
-                index(of, &key, *optional)
+                self.spend(if *optional { 0 } else { cost })?;
+                let found = index(of, &key, *optional)?;
+                self.spend(if *optional && matches!(found, Value::Optional(Some(_))) { cost } else { 0 })?;
+                Ok(found)
             }
             Op::And(a, b) => self.logic(a, b, false),
             Op::Or(a, b) => self.logic(a, b, true),
             Op::Choose(parts) => {
                 let [condition, then, otherwise] = &**parts;
                 match self.eval(condition)? {
-                    Value::Bool(true) => self.eval(then),
-                    Value::Bool(false) => self.eval(otherwise),
+                    Value::Bool(true) => self.branch(then),
+                    Value::Bool(false) => self.branch(otherwise),
                     _ => Err(Error::no_overload()),
                 }
             }
@@ -145,17 +150,29 @@ impl<'a> Machine<'a> {
                 _ => Err(Error::no_overload()),
             },
             Op::Call(call) => self.call(call),
-            Op::List { items, optional } => self.list(items, optional),
-            Op::Map(entries) => self.map(entries),
+            Op::List { items, optional, is_free } => {
+                self.spend(if *is_free { 0 } else { 10 })?;
+                self.list(items, optional)
+            }
+            Op::Map { entries, is_free } => {
+                self.spend(if *is_free { 0 } else { 30 })?;
+                self.map(entries)
+            }
             Op::Bind { slot, value, body } => {
-                let value = self.eval(value)?;
-                self.spend(10)?;
-                self.locals[*slot] = value;
+                self.locals[*slot] = self.eval(value)?;
                 self.eval(body)
             }
             Op::Fold(fold) => self.fold(fold),
             Op::Append { .. } | Op::Insert { .. } => Err(Error::new("a step stands alone")),
         }
+    }
+
+    /// What a condition chose; that it is a variable costs nothing more.
+    fn branch(&mut self, op: &'a Op) -> Outcome<'a> {
+        if is_attribute(op) {
+            self.spent = self.spent.saturating_sub(1);
+        }
+        self.eval(op)
     }
 
     fn select(&mut self, operand: &'a Op, field: &str) -> Outcome<'a> {
@@ -190,8 +207,20 @@ impl<'a> Machine<'a> {
 
     fn call(&mut self, call: &'a Call) -> Outcome<'a> {
         let mut args = Vec::with_capacity(call.args.len());
+        let mut failed = None;
         for arg in &call.args {
-            args.push(self.eval(arg)?);
+            match self.eval(arg) {
+                Ok(value) => args.push(value),
+                Err(error) if error.is_cancelled() => return Err(error),
+                // The others are looked at all the same, and the call is paid for.
+                Err(error) => {
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        if let Some(error) = failed {
+            self.spend(1)?;
+            return Err(error);
         }
         let mut result = (call.run)(self, call, &args);
         if let Err(error) = &result {
@@ -202,8 +231,9 @@ impl<'a> Machine<'a> {
                 result = Err(Error::new(format!("no such overload: {}", call.name)));
             }
         }
-        let cost = cost::of_call(call, &args, result.as_ref().ok());
-        self.spend(cost)?;
+        if !call.is_free {
+            self.spend(cost::of_call(call, &args, result.as_ref().ok()))?;
+        }
         result
     }
 
@@ -225,7 +255,6 @@ impl<'a> Machine<'a> {
                 value => items.push(value),
             }
         }
-        self.spend(10)?;
         Ok(items.into())
     }
 
@@ -248,7 +277,6 @@ impl<'a> Machine<'a> {
             // Of a repeated key the last value stays, as in the API server.
             map.insert(name, value);
         }
-        self.spend(30)?;
         Ok(Value::Map(Map::Owned(Rc::new(map))))
     }
 
@@ -346,7 +374,7 @@ impl<'a> Machine<'a> {
                 let [condition, then, otherwise] = &**parts;
                 match self.eval(condition)? {
                     Value::Bool(true) => self.step(then, accu),
-                    Value::Bool(false) => self.eval(otherwise).map(drop),
+                    Value::Bool(false) => self.branch(otherwise).map(drop),
                     _ => Err(Error::no_overload()),
                 }
             }

@@ -43,11 +43,16 @@ pub(super) enum Op {
         unwraps: bool,
     },
     Call(Box<Call>),
+    /// A list written out; one of nothing but literals is free.
     List {
         items: Box<[Op]>,
         optional: Box<[usize]>,
+        is_free: bool,
     },
-    Map(Box<[(Op, Op, bool)]>),
+    Map {
+        entries: Box<[(Op, Op, bool)]>,
+        is_free: bool,
+    },
     /// A value named for one expression.
     Bind {
         slot: usize,
@@ -73,6 +78,8 @@ pub(super) struct Call {
     pub overload: &'static str,
     pub run: Run,
     pub args: Box<[Op]>,
+    /// What the API server works out beforehand costs nothing when it runs.
+    pub is_free: bool,
     /// The pattern of a call that matches one written out, compiled when it is first needed.
     pub pattern: Option<(Box<str>, OnceLock<Option<Pattern>>)>,
 }
@@ -86,6 +93,21 @@ pub(super) struct Loop {
     pub condition: Op,
     pub step: Op,
     pub result: Op,
+}
+
+/// Functions that are tried beforehand on what is written out.
+const CONVERSIONS: [&str; 8] = ["bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"];
+
+impl Op {
+    /// Whether it is known before anything runs.
+    fn is_constant(&self) -> bool {
+        match self {
+            Op::Const(_) => true,
+            Op::List { is_free, .. } | Op::Map { is_free, .. } => *is_free,
+            Op::Call(call) => call.is_free && CONVERSIONS.contains(&&*call.name),
+            _ => false,
+        }
+    }
 }
 
 impl Call {
@@ -160,10 +182,16 @@ impl Lowering<'_> {
             }
             Kind::Call { function, target, args } => self.call(id, function, *target, args),
             Kind::List { items, optional } => {
-                Op::List { items: items.iter().map(|item| self.op(*item)).collect(), optional: optional.clone() }
+                let items: Box<[Op]> = items.iter().map(|item| self.op(*item)).collect();
+                let is_free = optional.is_empty() && items.iter().all(Op::is_constant);
+                Op::List { items, optional: optional.clone(), is_free }
             }
             Kind::Map(entries) => {
-                Op::Map(entries.iter().map(|e| (self.op(e.key), self.op(e.value), e.optional)).collect())
+                let entries: Box<[(Op, Op, bool)]> =
+                    entries.iter().map(|e| (self.op(e.key), self.op(e.value), e.optional)).collect();
+                let is_free =
+                    entries.iter().all(|(key, value, optional)| !optional && key.is_constant() && value.is_constant());
+                Op::Map { entries, is_free }
             }
             Kind::Struct { .. } => self.fail("messages cannot be built"),
             Kind::Fold(fold) => self.fold(fold),
@@ -202,8 +230,13 @@ impl Lowering<'_> {
                     }),
                     _ => None,
                 };
-                let args = all.iter().map(|arg| self.op(*arg)).collect();
-                let call = Op::Call(Box::new(Call { name: function.into(), overload, run, args, pattern }));
+                let args: Box<[Op]> = all.iter().map(|arg| self.op(*arg)).collect();
+                let is_free = match (function, &*args) {
+                    (name, [arg]) => CONVERSIONS.contains(&name) && arg.is_constant(),
+                    ("@in", [_, Op::List { is_free, .. }]) => *is_free,
+                    _ => false,
+                };
+                let call = Op::Call(Box::new(Call { name: function.into(), overload, run, args, is_free, pattern }));
                 self.prepared(call)
             }
         }
@@ -213,7 +246,7 @@ impl Lowering<'_> {
     fn prepared(&mut self, op: Op) -> Op {
         let Op::Call(call) = &op else { return op };
         let failure = match (&*call.name, &*call.args) {
-            ("bool" | "bytes" | "double" | "duration" | "int" | "string" | "timestamp" | "uint", [Op::Const(_)]) => {
+            (name, [Op::Const(_)]) if CONVERSIONS.contains(&name) => {
                 Machine::new(&[], 0, PER_CALL_LIMIT).eval(&op).err().map(|error| error.to_string())
             }
             ("matches" | "find" | "findAll", _) => {

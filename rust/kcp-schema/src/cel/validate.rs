@@ -24,6 +24,8 @@ pub struct Verdict {
     pub errors: ErrorList,
     /// What is wrong but was so before, and is forgiven.
     pub warnings: Vec<String>,
+    /// What the rules cost together, in the API server's units.
+    pub cost: u64,
 }
 
 impl Structural {
@@ -41,7 +43,8 @@ impl Structural {
         let correlated = old.map(|value| Old { value, new, schema: self.root() });
         let since = Since { current: correlated, nearest: None };
         walk.visit(self.root_index(), &At::Root, new, old, since);
-        Verdict { errors: walk.faults.into_list(), warnings: walk.warnings }
+        let cost = u64::try_from(BUDGET - walk.budget).unwrap_or_default();
+        Verdict { errors: walk.faults.into_list(), warnings: walk.warnings, cost }
     }
 }
 

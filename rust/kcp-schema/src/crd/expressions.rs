@@ -61,8 +61,9 @@ impl<'s> Expressions<'s> {
 
     pub(super) fn items(&self, from: &Position, s: &Props<'_>, at: &At<'_>) -> Option<Position> {
         let node = self.schema.items_index(self.schema.node(from.node))?;
-        let uncorrelatable =
-            if s.list_type == Some("map") { from.uncorrelatable.clone() } else { Some(at.to_string()) };
+        // The outermost such part is the one that is named.
+        let own = (s.list_type != Some("map")).then(|| at.to_string());
+        let uncorrelatable = from.uncorrelatable.clone().or(own);
         Some(self.below(from, s, node, uncorrelatable))
     }
 
