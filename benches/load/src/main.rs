@@ -3,8 +3,8 @@
 //! `kcp-load MODE --server https://127.0.0.1:6443[/clusters/x] --ca FILE --token TOKEN [--connections 4]
 //! [--concurrency 32] [--seconds 5] [--warm-up 1] [--namespace bench] [--objects 500] [--watchers 200]`
 //!
-//! Modes: `get`, `create`, `update`, `patch`, `list`, `watch`, and `idle`, which opens watches, prints a line and holds them
-//! until its standard input ends. Prints one JSON object with rate, latencies and errors.
+//! Modes: `get`, `create`, `update`, `patch`, `apply`, `list`, `watch`, and `idle`, which opens watches, prints a line and
+//! holds them until its standard input ends. Prints one JSON object with rate, latencies and errors.
 //! Only loopback addresses are accepted, and every run ends after its seconds.
 
 mod client;
@@ -87,10 +87,10 @@ async fn run(settings: Settings) -> Result<Report, String> {
         connections.push(Connection::open(&settings).await?);
     }
     match settings.mode.as_str() {
-        "get" | "create" | "update" | "patch" | "list" => work::closed_loop(&settings, &connections).await,
+        "get" | "create" | "update" | "patch" | "apply" | "list" => work::closed_loop(&settings, &connections).await,
         "watch" => work::watch(&settings, &connections).await,
         "idle" => work::idle(&settings, &connections).await,
-        other => Err(format!("unknown mode {other}: get, create, update, patch, list, watch or idle")),
+        other => Err(format!("unknown mode {other}: get, create, update, patch, apply, list, watch or idle")),
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::Barrier;
 
 const JSON: &str = "application/json";
 const MERGE: &str = "application/merge-patch+json";
+const APPLY: &str = "application/apply-patch+yaml";
 
 /// Bytes of data in each object, so that the whole is about 0.8 kB as JSON.
 const PAYLOAD: usize = 400;
@@ -34,18 +35,28 @@ fn collection(settings: &Settings) -> String {
     format!("/api/v1/namespaces/{}/configmaps", namespace(settings))
 }
 
+/// Where a whole object is applied.
+fn applied(object: &str) -> String {
+    format!("{object}?fieldManager=bench&force=true")
+}
+
 async fn prepare(settings: &Settings, connection: &mut Connection) -> Result<(), String> {
     let needed = match settings.mode.as_str() {
         "get" => 1,
-        "update" | "patch" => settings.concurrency,
+        "update" | "patch" | "apply" => settings.concurrency,
         "list" => settings.objects,
         _ => 0,
     };
     for index in 0..needed {
         let name = format!("{}-{index}", settings.mode);
         let body = object(&namespace(settings), &name, 0);
-        let (status, _) = connection.call("POST", &collection(settings), JSON, body).await?;
-        if status != 201 && status != 409 {
+        let (status, _) = if settings.mode == "apply" {
+            // Applied from the beginning, so that what is applied later is its own.
+            connection.call("PATCH", &applied(&format!("{}/{name}", collection(settings))), APPLY, body).await?
+        } else {
+            connection.call("POST", &collection(settings), JSON, body).await?
+        };
+        if !matches!(status, 200 | 201 | 409) {
             return Err(format!("preparing {name} answered {status}"));
         }
     }
@@ -100,6 +111,10 @@ async fn worker(
             "patch" => {
                 let patch = Bytes::from(format!("{{\"data\":{{\"mark\":\"{count}\"}}}}"));
                 (connection.call("PATCH", &one, MERGE, patch).await, 200)
+            }
+            "apply" => {
+                let body = object(&settings.namespace, &name, count);
+                (connection.call("PATCH", &applied(&one), APPLY, body).await, 200)
             }
             _ => {
                 let name = format!("c-{process}-{index}-{count}");

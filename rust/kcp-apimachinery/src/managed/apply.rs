@@ -150,7 +150,9 @@ fn prune(merged: Value, last: &Entry<'_>, own: &Entry<'_>, others: &Entries<'_>,
     let version = &*last.api_version;
     let same_version = last.api_version == own.api_version;
     let Some(of) = versions.typed(version) else { return merged };
-    if same_version && with_named_fields(&last.fields, of).is_subset(&with_named_fields(&own.fields, of)) {
+    // Mostly nothing was dropped, and mostly that is seen without the fields on the way.
+    let kept = || with_named_fields(&last.fields, of).is_subset(&with_named_fields(&own.fields, of));
+    if same_version && (last.fields.is_subset(&own.fields) || kept()) {
         return merged;
     }
     let Some(pruned) = prune_at(&merged, last, own, others, versions) else { return merged };

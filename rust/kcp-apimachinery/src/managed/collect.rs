@@ -109,16 +109,17 @@ impl Check<'_, '_> {
                 let Some(fields) = value.as_object() else {
                     return self.fail(&format!("expected map, got &{{{}}}", text::go_value(value)));
                 };
+                let mut unknown = None;
                 for (name, value) in fields {
                     match map.entry(name) {
                         Some((of, _)) => self.below(Element::field(name), value, of),
-                        None => {
-                            let step = Step { parent: self.way, element: Element::field(name) };
-                            Check { errors: self.errors, way: Some(&step) }.fail("field not declared in schema");
-                            // As in Kubernetes, nothing more is said of a map after its first unknown field.
-                            break;
-                        }
+                        None => unknown = unknown.or(Some(name)),
                     }
+                }
+                // As in Kubernetes, nothing more is said of a map after its first unknown field.
+                if let Some(name) = unknown {
+                    let step = Step { parent: self.way, element: Element::field(name) };
+                    Check { errors: self.errors, way: Some(&step) }.fail("field not declared in schema");
                 }
             }
             Narrow::List(list) => {

@@ -125,3 +125,52 @@ async fn an_update_that_sends_no_entries_clears_them_and_one_without_the_field_k
         }
     }
 }
+
+// kube-api 3.8.20: entries by the thousand and by the megabyte are settled or refused, in bounded time.
+#[tokio::test]
+async fn hostile_entries_are_settled_or_refused() {
+    let server = server();
+    namespace(&server).await;
+    let maps = "/api/v1/namespaces/apply/configmaps";
+    let entry = |index: usize, fields: Value| {
+        json!({"manager": format!("m{index}"), "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
+            "fieldsV1": fields})
+    };
+    let begin = std::time::Instant::now();
+    // Ten thousand managers of one field.
+    let many: Vec<Value> = (0..10_000).map(|index| entry(index, json!({"f:data": {"f:k": {}}}))).collect();
+    let mut object = named("ConfigMap", "many", json!({"data": {"k": "1"}}));
+    create(&server, maps, object.clone()).await;
+    let path = format!("{maps}/many");
+    object["metadata"]["managedFields"] = Value::Array(many);
+    let kept = ask(&server, "PUT", &path, &Map::new(), &object).await;
+    assert_eq!(kept.code, 200, "{}", kept.body);
+    assert_eq!(kept.body["metadata"]["managedFields"].as_array().map(Vec::len), Some(10_000));
+    let mut headers = Map::new();
+    headers.insert("Content-Type".to_owned(), json!("application/apply-patch+yaml"));
+    let changed = named("ConfigMap", "many", json!({"data": {"k": "2"}}));
+    let refused = ask(&server, "PATCH", &format!("{path}?fieldManager=x"), &headers, &changed).await;
+    assert_eq!(refused.code, 409);
+    assert!(refused.body["message"].as_str().unwrap().starts_with("Apply failed with 10000 conflicts: "));
+    assert!(refused.body["message"].as_str().unwrap().ends_with("and 9000 more"));
+    let taken = apply(&server, &format!("{path}?fieldManager=x&force=true"), &changed).await;
+    assert_eq!(taken["metadata"]["managedFields"].as_array().map(Vec::len), Some(1));
+    // A megabyte of fields in one entry, one of them very long, and entries nested as deep as a body may be.
+    let fields: Map<String, Value> = (0..60_000).map(|index| (format!("f:{index:0>12}"), json!({}))).collect();
+    let deep = (0..60).fold(json!({}), |below, _| json!({"f:a": below}));
+    let broken = json!({"f:data": {"k:{\"a\":[[[[": {}}});
+    for (fields, code) in [
+        (json!({"f:data": fields}), 200),
+        (json!({(format!("f:{}", "x".repeat(1_000_000))): {}}), 200),
+        (deep, 200),
+        (broken, 200),
+    ] {
+        object["metadata"]["managedFields"] = json!([entry(0, fields)]);
+        let answer = ask(&server, "PUT", &path, &Map::new(), &object).await;
+        assert_eq!(answer.code, code, "{:.300}", answer.body.to_string());
+        let answer = ask(&server, "PATCH", &format!("{path}?fieldManager=y&force=true"), &headers, &changed).await;
+        assert_eq!(answer.code, 200, "{:.300}", answer.body.to_string());
+    }
+    // A build without optimisation on a busy machine.
+    assert!(begin.elapsed().as_secs() < 60, "{:?}", begin.elapsed());
+}
