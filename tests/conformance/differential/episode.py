@@ -204,8 +204,9 @@ class _Run:
 
 def _is_settled(definition: Json) -> bool:
     """Tell whether the controllers have said what they will: that it is served, or why not."""
-    status = definition.get("status") if isinstance(definition, dict) else None
-    conditions = (status or {}).get("conditions") or []
+    if not isinstance(definition, dict) or definition.get("kind") != "CustomResourceDefinition":
+        return True  # it is gone
+    conditions = definition.get("status", {}).get("conditions") or []
     said = {condition["type"]: condition["status"] for condition in conditions}
     return said.get("Established") == "True" or said.get("NamesAccepted") == "False"
 

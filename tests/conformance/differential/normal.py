@@ -89,9 +89,29 @@ def decoded(step: Step, answer: Answer) -> Json:
             return [event for event in map(json.loads, text.splitlines()) if not is_plain_bookmark(event)]
         if kind.startswith("application/yaml"):
             return yaml.load(text, Loader=yaml.BaseLoader)
-        return json.loads(text)
+        return in_order(json.loads(text))
     except (ValueError, yaml.YAMLError):
         return text
+
+
+def in_order(body: Json) -> Json:
+    """Put items whose names a server made up into the order they were made in; by name they come in any."""
+    for key in ("items", "rows"):
+        items = body.get(key) if isinstance(body, dict) else None
+        if not isinstance(items, list):
+            continue
+        made = [i for i, item in enumerate(items) if GENERATED.search(str(_meta(item).get("name", "")))]
+        by_age = sorted((items[i] for i in made), key=lambda item: int(_meta(item).get("resourceVersion", 0)))
+        for i, item in zip(made, by_age, strict=True):
+            items[i] = item
+    return body
+
+
+def _meta(item: Json) -> dict[str, Json]:
+    """Return the metadata of an item or of a table row; nothing when it has none."""
+    item = item.get("object") or item if isinstance(item, dict) else {}
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def is_plain_bookmark(event: Json) -> bool:
@@ -145,7 +165,7 @@ def _object(value: dict[str, Json], step: Step, symbols: Symbols, place: str) ->
         if whole and "resourceVersion" in metadata:  # of a whole store, which other requests move on too
             metadata["resourceVersion"] = "<store's>"
         if step.what[1] == "customresourcedefinitions" and "managedFields" in metadata:
-            metadata["managedFields"] = [e for e in metadata["managedFields"] if e.get("manager") != "kube-apiserver"]
+            metadata["managedFields"] = [e for e in metadata["managedFields"] if e.get("subresource") != "status"]
         if metadata.get("name") == ROOT_CA:  # its content and owner are who runs the cluster
             value.pop("data", None)
             for one_sided in ("annotations", "managedFields"):

@@ -20,6 +20,8 @@ from tests.conftest import start_kcp, stop_kcp
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.conformance.differential.model import Body
+
 ROOT = Path(__file__).resolve().parents[3]
 NO_PEERS = 3  # the exit code of hack/peers without Go
 ALICE_RULES = [
@@ -124,7 +126,11 @@ def _must(side: Side, step: Step, status: int) -> None:
 def stand_in(side: Side, word: str) -> None:
     """Create in the episode's namespace what a controller manager would, and kcp does itself."""
     core = f"/api/v1/namespaces/ns-{word}"
-    for path, name in (("serviceaccounts", "default"), ("configmaps", "kube-root-ca.crt")):
-        answer: Answer = side.send(Step("born", "POST", f"{core}/{path}", {"metadata": {"name": name}}), {}, word)
+    born: dict[str, Body] = {
+        "serviceaccounts": {"metadata": {"name": "default"}},
+        "configmaps": {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": "of whoever runs the cluster"}},
+    }
+    for path, body in born.items():
+        answer: Answer = side.send(Step("born", "POST", f"{core}/{path}", body), {}, word)
         if answer.status not in (201, 409, 403, 404):
             raise RuntimeError(f"{side.name}: {path} answered {answer.status}: {answer.body.decode()}")

@@ -214,6 +214,11 @@ fn printed(field: &str, value: Value) -> BadValue {
             &["Kind", "Namespace", "Name", "UID", "APIVersion", "ResourceVersion", "FieldPath"]
         }
         "source" => &["Component", "Host"],
+        // What is a text or a number has a value where nothing is set.
+        "reason" | "message" | "type" | "action" | "reportingComponent" | "reportingInstance" if value.is_null() => {
+            return BadValue::Json("".into());
+        }
+        "count" if value.is_null() => return BadValue::Json(0.into()),
         _ => return BadValue::Json(value),
     };
     let part = |name: &&str| {

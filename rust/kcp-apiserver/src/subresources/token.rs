@@ -41,11 +41,19 @@ static SCHEMA: LazyLock<KindSchema> =
 /// cannot be granted.
 pub async fn create(
     server: &ApiServer,
-    exchange: &Exchange,
+    exchange: &mut Exchange,
     target: &Target,
     mut body: Value,
 ) -> Result<Value, Status> {
-    DECODER.decode(&mut body).map_err(|error| Status::bad_request(strict::cannot_be_handled(KIND, "v1", &error)))?;
+    let refuse = |error: &str| Status::bad_request(strict::cannot_be_handled(KIND, "v1", error));
+    let unknown = DECODER.decode(&mut body).map_err(|error| refuse(&error))?;
+    if !unknown.is_empty() {
+        match request_info::value(exchange.query(), "fieldValidation").as_deref() {
+            Some("Ignore") => {}
+            Some("Strict") => return Err(refuse(&strict::strict_error(&unknown))),
+            _ => exchange.warnings.extend(unknown),
+        }
+    }
     let Some(issuer) = server.authentication.issuer() else {
         return Err(Status::not_found_route());
     };

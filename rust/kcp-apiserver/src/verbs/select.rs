@@ -38,7 +38,9 @@ impl Selection {
         fields
             .validate(|name| {
                 name == "metadata.name"
-                    || (name == "metadata.namespace" && (served.namespaced || !served.is_custom()))
+                    || (name == "metadata.namespace"
+                        && (served.namespaced || !served.is_custom())
+                        && served.storage != "namespaces")
                     || served.strategy.selects_by(name)
             })
             .map_err(|error| Status::bad_request(unsupported(served, &error)))?;

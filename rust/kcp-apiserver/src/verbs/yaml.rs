@@ -30,7 +30,12 @@ pub fn read(body: &[u8]) -> Result<(Value, Vec<String>), String> {
     let text = std::str::from_utf8(body).map_err(|_| "invalid leading UTF-8 octet".to_owned())?;
     let shallow = |value: Value| {
         // The same bound as JSON has, within which everything may recurse.
-        if strict::is_shallow(&value) { Ok(value) } else { Err("exceeded max depth".to_owned()) }
+        if !strict::is_shallow(&value) {
+            return Err("exceeded max depth".to_owned());
+        }
+        // Numbers are kept as those of JSON are.
+        let json = serde_json::to_vec(&value).map_err(|error| error.to_string())?;
+        strict::decode(&json)
     };
     match serde_saphyr::from_str_with_options::<Value>(text, options(DuplicateKeyPolicy::Error)) {
         Ok(value) => Ok((shallow(value)?, Vec::new())),

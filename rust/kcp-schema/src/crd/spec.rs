@@ -32,6 +32,15 @@ pub fn validate_create(crd: &Value) -> ErrorList {
         let metadata = At::Root.child("metadata");
         errors.push(fault::invalid_text(&metadata.child("name"), name, "must be spec.names.plural+\".\"+spec.group"));
     }
+    let prefix = crd.get("metadata").map(|metadata| text(metadata, "generateName")).unwrap_or_default();
+    if !prefix.is_empty() && prefix != wanted {
+        let path = At::Root.child("metadata");
+        errors.push(fault::invalid_text(
+            &path.child("generateName"),
+            prefix,
+            "must be spec.names.plural+\".\"+spec.group",
+        ));
+    }
     let options = Options { recognized_review_version: true, check_bundle: false, unchanged_schemas: Vec::new() };
     validate_spec(spec, &options, &mut errors);
     validate_status(crd, &mut errors);
