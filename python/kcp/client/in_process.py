@@ -97,7 +97,8 @@ class Client:
         selector, token = f"&fieldSelector={quote(fields)}" if fields else "", ""
         while True:
             page = await self.get(f"{collection}?limit={PAGE}{selector}{token}", accept=METADATA_LIST)
-            for item in page["items"]:
+            # A list of metadata without items has none written, as in Kubernetes.
+            for item in page["items"] or []:
                 yield item["metadata"]
             if not (more := page["metadata"].get("continue")):
                 return
