@@ -311,3 +311,91 @@ async fn operations_on_built_in_kinds_are_those_of_a_real_server() {
     }
     assert!(compared > 100 && wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// kube-api 1.2.5, 1.4.2, 1.5.3, 1.5.4: a tag is the same in every encoding, changes with the definitions, and is known
+/// to those who send it back.
+#[tokio::test]
+async fn tags_follow_the_definitions_and_not_the_encoding() {
+    use http::header::{ACCEPT, LAST_MODIFIED, VARY};
+    const AGGREGATED: &str = ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let schema = |field: &str| json!({"type": "object", "properties": {(field): {"type": "string"}}});
+    let memory = Arc::new(Memory::default());
+    let server = server_over(Arc::clone(&memory));
+    let mut seen = Vec::new();
+    for definition in [None, Some(definition(&schema("size"))), Some(definition(&schema("colour")))] {
+        if let Some(definition) = &definition {
+            store(&memory, "a", definition).await;
+        }
+        let forms = [
+            (
+                "/clusters/a/apis",
+                vec![format!("application/json{AGGREGATED}"), format!("application/yaml{AGGREGATED}")],
+            ),
+            ("/clusters/a/openapi/v2", vec!["application/json".into(), v2_protobuf::ACCEPTED[0].into()]),
+        ];
+        for (path, accepted) in forms {
+            let mut tags = Vec::new();
+            for accept in accepted {
+                let (code, headers, body) = get(&server, path, &[(ACCEPT, &accept)]).await;
+                assert!(code == 200 && !body.is_empty(), "{path} {accept}");
+                assert!(headers[VARY].to_str().unwrap().contains("Accept"));
+                assert_eq!(headers.contains_key(LAST_MODIFIED), path.ends_with("v2"));
+                let tag = headers[ETAG].to_str().unwrap().to_owned();
+                let (code, _, body) = get(&server, path, &[(ACCEPT, &accept), (IF_NONE_MATCH, &tag)]).await;
+                assert_eq!((code.as_u16(), body.len()), (304, 0), "{path} {accept}");
+                tags.push(tag);
+            }
+            assert_eq!(tags[0], tags[1], "{path}");
+            seen.push((path, tags[0].clone()));
+        }
+    }
+    let different: std::collections::BTreeSet<_> = seen.iter().collect();
+    // The aggregated document does not show a schema.
+    assert_eq!(different.len(), 5, "{seen:?}");
+    let index = document(&server, "/clusters/a/openapi/v3").await;
+    let url = index["paths"]["apis/stable.example.com/v1"]["serverRelativeURL"].as_str().unwrap();
+    let (path, _) = url.split_once('?').unwrap();
+    let (code, headers, _) = get(&server, &format!("{path}?hash=OLD"), &[]).await;
+    assert_eq!((code.as_u16(), headers[LOCATION].to_str().unwrap()), (301, url));
+}
+
+/// kube-api 5.12.1: one more definition among many is there at once, the others' documents stay the same, and it goes.
+#[tokio::test]
+async fn one_definition_among_many_is_published_and_taken_away() {
+    let memory = Arc::new(Memory::default());
+    let server = server_over(Arc::clone(&memory));
+    let named = |group: usize, plural: &str| {
+        let mut one = definition(&json!({"type": "object", "properties": {"f": {"type": "string"}}}));
+        let names = json!({"plural": plural, "singular": plural, "kind": plural, "listKind": format!("{plural}List")});
+        one["metadata"]["name"] = format!("{plural}.g{group}.example.com").into();
+        one["spec"]["group"] = format!("g{group}.example.com").into();
+        one["spec"]["names"] = names.clone();
+        one["status"]["acceptedNames"] = names;
+        one
+    };
+    let put = async |one: &Value| {
+        let key = Key::new(DEFINITIONS, "a", "", one["metadata"]["name"].as_str().unwrap());
+        let op = Op::put(key, Expect::Any, kcp_storage::Value::new(codec::encode(one, 0)));
+        memory.commit(Batch { ops: vec![op], guards: Vec::new() }).await.unwrap();
+    };
+    for group in 0..30 {
+        for plural in ["as", "bs", "cs"] {
+            put(&named(group, plural)).await;
+        }
+    }
+    let urls = async || document(&server, "/clusters/a/openapi/v3").await["paths"].as_object().unwrap().clone();
+    let before = urls().await;
+    put(&named(7, "fresh")).await;
+    let after = urls().await;
+    let changed: Vec<_> = after.iter().filter(|(path, url)| before.get(*path) != Some(url)).collect();
+    assert_eq!(changed.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["apis/g7.example.com/v1"]);
+    let part = document(&server, changed[0].1["serverRelativeURL"].as_str().unwrap()).await;
+    let schemas = part["components"]["schemas"].as_object().unwrap();
+    assert!(["as", "bs", "cs", "fresh"].iter().all(|kind| schemas.contains_key(&format!("com.example.g7.v1.{kind}"))));
+    assert!(part["paths"].get("/apis/g7.example.com/v1/namespaces/{namespace}/fresh/{name}").is_some());
+    let whole = document(&server, "/clusters/a/openapi/v2").await;
+    assert!(whole["definitions"].get("com.example.g7.v1.fresh").is_some());
+    let key = Key::new(DEFINITIONS, "a", "", "fresh.g7.example.com");
+    memory.commit(Batch { ops: vec![Op::delete(key, Expect::Any)], guards: Vec::new() }).await.unwrap();
+    assert_eq!(urls().await, before);
+}

@@ -1,6 +1,7 @@
 //! Requests through the whole chain over the in-memory engine, without sockets.
 
 mod aggregation;
+mod definitions;
 mod expiry;
 mod garbage;
 mod harness;
