@@ -288,6 +288,84 @@ proptest! {
     }
 }
 
+const WORDS: [&str; 48] = [
+    "self",
+    "oldSelf",
+    ".a",
+    ".b",
+    ".?a",
+    "[0]",
+    "[?1]",
+    "['x']",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    ":",
+    "?",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "==",
+    "!=",
+    "<",
+    "in",
+    "&&",
+    "||",
+    "!",
+    "1",
+    "2u",
+    "1.5",
+    "'x'",
+    "b'x'",
+    "null",
+    "true",
+    ".size()",
+    ".all(x, x)",
+    ".map(x, x)",
+    ".exists(i, v, v)",
+    ".matches('(')",
+    "has(self.a)",
+    "dyn(self)",
+    "duration('1s')",
+    "optional.none()",
+    ".orValue(1)",
+    "r'\\'",
+    "x",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    // Whatever stands in a rule, the definition is accepted or refused, and an object judged.
+    #[test]
+    fn any_words_are_a_rule_or_refused(
+        words in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..14),
+        noise in "\\PC{0,6}",
+        object in value(),
+    ) {
+        for rule in [words.concat(), words.join(" "), format!("{}{noise}", words.concat())] {
+            let schema = json!({
+                "type": "object",
+                "properties": {
+                    "a": {"type": "array", "items": {"type": "string"}},
+                    "b": {"x-kubernetes-int-or-string": true},
+                },
+                "x-kubernetes-validations": [{"rule": rule, "messageExpression": rule}],
+            });
+            let mut crd = json!({"spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": schema}}]}});
+            judge(&mut crd);
+            let schema = Structural::compile(&schema).unwrap();
+            schema.validate_rules(&object, Some(&object));
+        }
+    }
+}
+
 /// Everything that is done with a CRD; with and without decoding it first.
 fn judge(crd: &mut Value) {
     let old = crd.clone();
