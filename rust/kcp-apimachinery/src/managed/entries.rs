@@ -210,29 +210,23 @@ impl<'a> Entries<'a> {
 
 impl Entry<'_> {
     fn write(&self, out: &mut Vec<u8>) {
-        let mut text = |name: &str, value: &str| {
+        out.push(b'{');
+        for (name, value) in [
+            ("manager", &*self.manager),
+            ("operation", self.operation.name()),
+            ("apiVersion", &self.api_version),
+            ("time", self.time.as_deref().unwrap_or_default()),
+            ("subresource", &self.subresource),
+        ] {
             if !value.is_empty() {
+                out.push(b'"');
                 out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(b"\":");
                 // Strings always serialize into a vector.
                 let _ = serde_json::to_writer(&mut *out, value);
                 out.push(b',');
             }
-        };
-        text("{\"manager\":", &self.manager);
-        if self.manager.is_empty() {
-            out.push(b'{');
         }
-        let mut text = |name: &str, value: &str| {
-            if !value.is_empty() {
-                out.extend_from_slice(name.as_bytes());
-                let _ = serde_json::to_writer(&mut *out, value);
-                out.push(b',');
-            }
-        };
-        text("\"operation\":", self.operation.name());
-        text("\"apiVersion\":", &self.api_version);
-        text("\"time\":", self.time.as_deref().unwrap_or_default());
-        text("\"subresource\":", &self.subresource);
         out.extend_from_slice(b"\"fieldsType\":\"FieldsV1\",\"fieldsV1\":");
         self.fields.write(out);
         out.push(b'}');

@@ -27,11 +27,12 @@ pub async fn serve(
     part: Part,
 ) -> StepResult {
     let body = input::read(exchange).await?;
-    let Document { config, complaint } = read(&body)?;
+    let Document { mut config, complaint } = read(&body)?;
     let served = &target.served;
     check(&config, &served.api_version, &served.kind)?;
     let author = Author::of(server, exchange, &options.manager, part);
-    let conditional = !meta::resource_version(&config).is_empty();
+    let given = take_slots(&mut config);
+    let conditional = !given.is_empty();
     for attempt in 0..ATTEMPTS {
         let found = server.store.get(&target.key(&target.name)).await.map_err(|error| storage_error(&error))?;
         let Some(item) = found else {
@@ -47,14 +48,18 @@ pub async fn serve(
                     format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
                 return Err(Status::conflict(&target.resource(), &target.name, text));
             }
-            // Nothing is there that could have another one.
-            meta::remove(&mut object, "resourceVersion");
             update::named(&mut object, target)?;
             convert(&mut object, target)?;
             authz::require(server, exchange, "create").await?;
             let owners = Owners::Applied(applied.entries);
-            let written = create::store(server, exchange, target, object, owners, options.dry_run).await?;
-            return create::respond(server, exchange, negotiated, target, written, StatusCode::CREATED);
+            match create::store(server, exchange, target, object, owners, options.dry_run).await {
+                // Somebody else was first: then it is there to be applied to.
+                Err(status) if status.is_already_exists() && attempt + 1 < ATTEMPTS => continue,
+                Err(status) => return Err(status),
+                Ok(written) => {
+                    return create::respond(server, exchange, negotiated, target, written, StatusCode::CREATED);
+                }
+            }
         };
         let mut old = output::lean(served, &item)?;
         codec::strip(&mut old);
@@ -65,9 +70,8 @@ pub async fn serve(
         }
         let mut new = applied.object;
         convert(&mut new, target)?;
-        if meta::resource_version(&new).is_empty() {
-            meta::set_resource_version(&mut new, &item.revision.to_string());
-        }
+        let revision = if conditional { given.clone() } else { item.revision.to_string() };
+        meta::set_resource_version(&mut new, &revision);
         update::named(&mut new, target)?;
         update::check_revision(target, &new, &item)?;
         let owners = Owners::Applied(applied.entries);
@@ -80,6 +84,20 @@ pub async fn serve(
         }
     }
     Err(Status::modified(&target.resource(), &target.name))
+}
+
+/// Takes out of a document what is not stored and so nobody's: the resourceVersion, which is returned, and the
+/// annotation that names the logical cluster.
+fn take_slots(config: &mut Value) -> String {
+    let given = meta::remove(config, "resourceVersion");
+    let Some(fields) = config.get_mut("metadata").and_then(Value::as_object_mut) else { return String::new() };
+    if let Some(Value::Object(annotations)) = fields.get_mut("annotations")
+        && annotations.remove(codec::CLUSTER_ANNOTATION).is_some()
+        && annotations.is_empty()
+    {
+        fields.remove("annotations");
+    }
+    given.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// An applied document, and what strict decoding says of it.

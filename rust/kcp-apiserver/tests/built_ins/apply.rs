@@ -126,6 +126,32 @@ async fn an_update_that_sends_no_entries_clears_them_and_one_without_the_field_k
     }
 }
 
+#[tokio::test]
+async fn the_annotation_of_the_logical_cluster_is_nobodys() {
+    let server = server();
+    namespace(&server).await;
+    let path = "/api/v1/namespaces/apply/configmaps/c?fieldManager=m";
+    let mut object = apply(&server, path, &named("ConfigMap", "c", json!({"data": {"a": "1"}}))).await;
+    assert_eq!(object["metadata"]["annotations"]["kcp.io/cluster"], "root");
+    object["metadata"].as_object_mut().unwrap().remove("managedFields");
+    let again = apply(&server, path, &object).await;
+    assert_eq!(again["metadata"]["managedFields"][0]["fieldsV1"], json!({"f:data": {"f:a": {}}}));
+}
+
+// kube-api 3.8.1
+#[tokio::test]
+async fn those_who_apply_a_new_object_at_once_all_come_to_own_it() {
+    let server = server();
+    namespace(&server).await;
+    let document = named("ConfigMap", "c", json!({"data": {"a": "1"}}));
+    let managers: Vec<String> = (0..8).map(|index| format!("m{index}")).collect();
+    let path = |manager: &str| format!("/api/v1/namespaces/apply/configmaps/c?fieldManager={manager}");
+    let paths: Vec<String> = managers.iter().map(|manager| path(manager)).collect();
+    futures_util::future::join_all(paths.iter().map(|path| apply(&server, path, &document))).await;
+    let object = ask(&server, "GET", "/api/v1/namespaces/apply/configmaps/c", &Map::new(), &Value::Null).await.body;
+    assert_eq!(object["metadata"]["managedFields"].as_array().map(Vec::len), Some(8), "{object}");
+}
+
 // kube-api 3.8.20: entries by the thousand and by the megabyte are settled or refused, in bounded time.
 #[tokio::test]
 async fn hostile_entries_are_settled_or_refused() {
