@@ -459,3 +459,16 @@ fn hostile_expressions_are_refused_or_stopped() {
     try_rule("self.list.all(x, x.find('(' + x + '*)*').size() < 0)");
     try_rule(&format!("{} == 1", "'%s'.format([".repeat(60)));
 }
+
+/// Compiling takes time: a definition cannot bring more rules than are compiled in a moment.
+#[test]
+fn too_many_rules_are_refused_before_they_are_compiled() {
+    let many = |count: usize, rule: &str| {
+        schema(json!({"type": "object", "x-kubernetes-validations": vec![json!({ "rule": rule }); count]}))
+    };
+    let at = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations";
+    let detail = "must not have more than 2000 rules or 300000 bytes of expressions in a schema";
+    assert_eq!(definition(&many(2_001, "true")), [format!("{at}: Forbidden: {detail}")]);
+    let long = format!("'{}' != ''", "x".repeat(90_000));
+    assert_eq!(definition(&many(4, &long)), [format!("{at}: Forbidden: {detail}")]);
+}

@@ -201,12 +201,11 @@ impl<'s> Declared<'s> {
     fn measure(&self, place: Place) -> Option<Size> {
         let schema = self.schema;
         let bytes = |min_bytes: i64, max_elements: i64| Some(Size { min_bytes, max_elements });
-        let (node, root) = match place {
+        let node = match place {
             Place::Text(None) => return bytes(2, MAX_REQUEST - 2),
             Place::Text(Some(longest)) => return bytes(2, longest.max(0).saturating_mul(4)),
             Place::Metadata(_) => return bytes(2, 0),
-            Place::Node(node) => (node, false),
-            Place::Root(node) => (node, true),
+            Place::Node(node) | Place::Root(node) => node,
         };
         let longest = schema.bound(node, max_length).map(|max| max.max(0));
         match schema.node(node).kind {
@@ -248,7 +247,6 @@ impl<'s> Declared<'s> {
                         }
                     }
                 }
-                let _ = root;
                 bytes(min, 0)
             }
             Kind::String => match schema.format(node) {

@@ -15,12 +15,19 @@ const SCHEMA_LIMIT: u64 = 100_000_000;
 /// How many of the most expensive expressions are named when the sum is too much.
 const NAMED: usize = 4;
 
+/// Most rules of one schema, and most text in them: compiling takes about a millisecond for each rule, and more for long
+/// ones.
+const MAX_RULES: usize = 2_000;
+const MAX_TEXT: usize = 300_000;
+
 /// The check of one schema's expressions.
 pub(super) struct Expressions<'s> {
     schema: &'s Structural,
     declared: Declared<'s>,
     /// Expressions of a schema that did not change may cost what they cost.
     lenient: bool,
+    rules: usize,
+    text: usize,
     total: u64,
     expensive: Vec<(String, u64)>,
     /// Errors found, told after those of the schema.
@@ -41,7 +48,16 @@ pub(super) struct Position {
 impl<'s> Expressions<'s> {
     pub(super) fn new(schema: &'s Structural, lenient: bool) -> Expressions<'s> {
         let declared = Declared::new(schema);
-        Expressions { schema, declared, lenient, total: 0, expensive: Vec::new(), errors: Vec::new() }
+        Expressions {
+            schema,
+            declared,
+            lenient,
+            rules: 0,
+            text: 0,
+            total: 0,
+            expensive: Vec::new(),
+            errors: Vec::new(),
+        }
     }
 
     pub(super) fn root(&self) -> Position {
@@ -85,6 +101,19 @@ impl<'s> Expressions<'s> {
             return;
         }
         let list = at.child("x-kubernetes-validations");
+        if self.rules > MAX_RULES || self.text > MAX_TEXT {
+            return;
+        }
+        self.rules += written.len();
+        let lengths =
+            written.iter().flat_map(|rule| ["rule", "messageExpression"].map(|key| super::text(rule, key).len()));
+        self.text += lengths.sum::<usize>();
+        if self.rules > MAX_RULES || self.text > MAX_TEXT {
+            let detail =
+                format!("must not have more than {MAX_RULES} rules or {MAX_TEXT} bytes of expressions in a schema");
+            self.errors.push(fault::forbidden(&list, &detail));
+            return;
+        }
         if self.declared.size(position.place).is_none() {
             let detail = "internal error: failed to construct type information for x-kubernetes-validations rules: \
                           unable to convert structural schema to CEL declarations";
