@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const SOON: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_secs(20);
 
+/// kube-api 3.5.20: both protocols are served, HTTP/2 with room for many watches on a connection.
 #[tokio::test]
 async fn both_protocols_carry_requests_and_bodies() {
     let running = start(Limits::default(), None).await;
@@ -19,6 +20,13 @@ async fn both_protocols_carry_requests_and_bodies() {
     let mut http2 = running.http2().await;
     assert_eq!(text(http1.send("POST", "/echo", "one").await).await, "one");
     assert_eq!(text(http2.send("POST", "/echo", "two").await).await, "two");
+    let mut watches = Vec::new();
+    for _ in 0..200 {
+        let mut watch = http2.send("GET", "/watch", "").await;
+        watch.frame().await.unwrap().unwrap();
+        watches.push(watch);
+    }
+    assert_eq!(text(http2.send("GET", "/", "").await).await, "hello");
 }
 
 #[tokio::test]

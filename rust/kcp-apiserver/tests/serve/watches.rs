@@ -435,7 +435,7 @@ async fn a_slow_reader_is_cut_off_and_resumes() {
     assert_eq!(admin.memory.statistics().slow, 1);
 }
 
-/// kube-api 3.5.16: one object is watched through its collection; a watch of its own path is a get.
+/// kube-api 3.4.12, 3.5.16: one object is watched through its collection; a watch of its own path is a get.
 #[tokio::test]
 async fn one_object_is_watched_through_its_collection() {
     let admin = Harness::new("single");
@@ -450,6 +450,9 @@ async fn one_object_is_watched_through_its_collection() {
     assert_eq!(lines.shape().await, pair("DELETED", "one"));
     assert_eq!(old.shape().await, pair("DELETED", "one"));
     assert_eq!(admin.get(&format!("{MAPS}/two?watch=1")).await.body["kind"], "ConfigMap");
+    let other = admin.get(&format!("{old_path}?fieldSelector=metadata.name%3Dtwo")).await;
+    let message = "fieldSelector metadata.name doesn't match requested name";
+    assert_eq!((other.code, &other.body["message"]), (400, &json!(message)));
 }
 
 /// kube-api 3.5.17, 2.14, 2.15: events in the forms of tables and of metadata; the columns come once.
