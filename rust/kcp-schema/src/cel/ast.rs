@@ -150,7 +150,8 @@ fn parse_here(source: &str) -> Result<Ast, Issues> {
     let parser = parser.max_recursion_depth(MAX_DEPTH).enable_optional_syntax(true);
     match parser.parse_with_source_info(source) {
         Ok((expr, info)) => {
-            let mut copier = Copier { ast: Ast::default(), info, issues: Issues::default() };
+            let mut copier =
+                Copier { ast: Ast::default(), characters: characters(source), info, issues: Issues::default() };
             copier.ast.root = copier.copy(expr, 0);
             if copier.issues.is_empty() { Ok(copier.ast) } else { Err(copier.issues) }
         }
@@ -168,6 +169,13 @@ fn parse_here(source: &str) -> Result<Ast, Issues> {
     }
 }
 
+fn characters(source: &str) -> Vec<u32> {
+    if source.is_ascii() {
+        return Vec::new();
+    }
+    source.chars().zip(0..).flat_map(|(c, index)| std::iter::repeat_n(index, c.len_utf8())).collect()
+}
+
 /// Offsets of the lines, in characters.
 fn line_starts(source: &str) -> Vec<u32> {
     let mut starts = vec![0];
@@ -177,6 +185,8 @@ fn line_starts(source: &str) -> Vec<u32> {
 
 struct Copier {
     ast: Ast,
+    /// For each byte of the text the character it belongs to; empty if they are the same.
+    characters: Vec<u32>,
     info: SourceInfo,
     issues: Issues,
 }
@@ -185,10 +195,7 @@ impl Copier {
     fn at(&self, id: u64) -> u32 {
         let byte = self.info.offset_for(id).map_or(0, |(start, _)| start);
         // The parser counts bytes, messages count characters.
-        match self.info.source.get(..byte as usize) {
-            Some(before) if !before.is_ascii() => before.chars().count() as u32,
-            _ => byte,
-        }
+        self.characters.get(byte as usize).copied().unwrap_or(byte)
     }
 
     fn all(&mut self, exprs: Vec<IdedExpr>, depth: u16) -> Box<[Id]> {
