@@ -10,6 +10,7 @@ mod parameters;
 mod v2;
 mod v2_protobuf;
 mod v3;
+mod v3_protobuf;
 
 use crate::discovery::groups::{self, Group, Version};
 use crate::documents::{Document, http_date, unmodified};
@@ -23,7 +24,7 @@ use crate::server::ApiServer;
 use crate::verbs::storage_error;
 use fragment::Fragment;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, EXPIRES, HeaderValue, LOCATION};
+use http::header::{CACHE_CONTROL, EXPIRES, HeaderValue, LOCATION, VARY};
 use jiff::SignedDuration;
 use kcp_apimachinery::status::Status;
 use kcp_schema::openapi::{Published, Resource, publish_v2, publish_v3};
@@ -191,9 +192,7 @@ fn tag(server: &ApiServer, identity: Identity) -> String {
 
 /// Answers `/openapi/v3`: where the documents are.
 pub fn index(server: &ApiServer, exchange: &Exchange, view: &ClusterView, _parts: &[String]) -> paths::Answer {
-    if !negotiate::takes_json(exchange.headers()) {
-        return Ok(not_acceptable());
-    }
+    // There is one form of the index, whatever is asked for.
     let prefix = cluster_prefix(exchange);
     let document = server.documents.get(view.identity(), format!("v3 index {prefix}"), || {
         let groups = groups::groups(view);
@@ -211,7 +210,8 @@ pub fn index(server: &ApiServer, exchange: &Exchange, view: &ClusterView, _parts
 /// Answers `/openapi/v3/…`: one document.
 pub fn part<'a>(server: &'a ApiServer, exchange: &'a Exchange, path: Vec<String>) -> BoxFuture<'a, paths::Answer> {
     Box::pin(async move {
-        if !negotiate::takes_json(exchange.headers()) {
+        let json = negotiate::takes_json(exchange.headers());
+        if !json && !negotiate::takes_any(exchange.headers(), &v3_protobuf::ACCEPTED) {
             return Ok(not_acceptable());
         }
         let wanted = path.get(2..).unwrap_or_default();
@@ -242,7 +242,14 @@ pub fn part<'a>(server: &'a ApiServer, exchange: &'a Exchange, path: Vec<String>
                 server.documents.keep(identity, format!("v3 {name}"), Arc::clone(&document));
                 document
             };
-            let mut response = document.answer(exchange, JSON);
+            let mut response = if json {
+                document.answer(exchange, JSON)
+            } else {
+                // Hardly anybody asks for this form, so it is not kept. Its tag is that of the JSON.
+                let value: Value = serde_json::from_slice(&document.body).map_err(Status::internal)?;
+                let encoded = Document::with_etag(v3_protobuf::encode(&value), document.etag.clone());
+                encoded.answer(exchange, v3_protobuf::CONTENT_TYPE)
+            };
             if exchange.query().contains("hash=") {
                 immutable(server, &mut response);
             }
@@ -419,6 +426,7 @@ fn immutable(server: &ApiServer, response: &mut Response) {
 fn not_acceptable() -> Response {
     let mut response = respond::full(StatusCode::NOT_ACCEPTABLE, JSON, Vec::new());
     response.headers_mut().remove(http::header::CONTENT_TYPE);
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     response
 }
 

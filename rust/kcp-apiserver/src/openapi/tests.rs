@@ -130,16 +130,20 @@ async fn a_document_under_its_hash_never_changes() {
 }
 
 #[tokio::test]
-async fn protobuf_is_offered_of_the_older_document_only() {
+async fn protobuf_is_offered_of_both_documents_in_both_spellings() {
     let server = server();
-    for (path, version, alone) in
-        [("/openapi/v2", "v2", StatusCode::OK), ("/openapi/v3/api/v1", "v3", StatusCode::NOT_ACCEPTABLE)]
-    {
-        let protobuf = format!("application/com.github.proto-openapi.spec.{version}@v1.0+protobuf");
-        let (code, _, body) = get(&server, path, &[(http::header::ACCEPT, &protobuf)]).await;
-        assert_eq!((code, body.is_empty()), (alone, alone != StatusCode::OK));
-        let fallback = format!("{protobuf}, application/json");
-        assert_eq!(get(&server, path, &[(http::header::ACCEPT, &fallback)]).await.0, StatusCode::OK);
+    // kube-api 1.4.1, 1.5.2
+    for (path, version) in [("/openapi/v2", "v2"), ("/openapi/v3/api/v1", "v3")] {
+        let offered = format!("application/com.github.proto-openapi.spec.{version}.v1.0+protobuf");
+        for asked in [offered.clone(), offered.replace(".v1.0", "@v1.0")] {
+            let (code, headers, body) = get(&server, path, &[(http::header::ACCEPT, &asked)]).await;
+            assert_eq!((code, headers["content-type"].to_str().unwrap()), (StatusCode::OK, offered.as_str()));
+            assert_eq!(&body[..2], [0x0a, if version == "v2" { 3 } else { 5 }]);
+            let fallback = format!("{asked}, application/json");
+            let (code, headers, _) = get(&server, path, &[(http::header::ACCEPT, &fallback)]).await;
+            assert_eq!((code, headers["content-type"].to_str().unwrap()), (StatusCode::OK, "application/json"));
+        }
+        assert_eq!(get(&server, path, &[(http::header::ACCEPT, "text/html")]).await.0, StatusCode::NOT_ACCEPTABLE);
     }
 }
 
