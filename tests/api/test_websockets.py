@@ -37,7 +37,7 @@ def connect(
         context.wrap_socket(plain, server_hostname=target.hostname) as encrypted,
     ):
         address = url.replace("https://", "ws://", 1)
-        yield websocket.create_connection(address, SECONDS, sock=encrypted, header=header, subprotocols=subprotocols)
+        yield websocket.create_connection(address, SECONDS, socket=encrypted, header=header, subprotocols=subprotocols)
 
 
 def subprotocol(token: str) -> str:

@@ -14,10 +14,12 @@ from tests.conformance.differences import load_differences
 from tests.conformance.exchange import Json, Scenario, Server, run
 from tests.conformance.filters import keep_served
 from tests.conformance.scenarios import SCENARIOS
+from tests.conformance.scenarios.make import CRDS
 
 if TYPE_CHECKING:
     from tests.conftest import KcpServer
 
+NATIVES = Path(__file__).resolve().parents[1] / "native" / "crds"
 RECORDED = Path(__file__).resolve().parent / "recorded-http"
 ROOT_CA = "kube-root-ca.crt"
 ONE_SIDED = {"authentication.kcp.io/cluster-name"}
@@ -37,6 +39,9 @@ COMPARED_HEADERS = ("Content-Type", "Warning", "Retry-After", "Location", "Vary"
 def test_answers_are_those_of_a_real_server(scenario: Scenario, kcp_server: KcpServer) -> None:
     recorded = json.loads((RECORDED / f"{scenario.name}.json").read_text())["exchanges"]
     server = Server(kcp_server.new_cluster(), kcp_server.tokens)
+    if scenario.natives:
+        for definition in sorted(NATIVES.glob("*.json")):
+            kcp_server.send("POST", f"{server.url}{CRDS}", definition.read_bytes())
 
     answers = [keep_served(exchange) for exchange in run(server, scenario)]
 

@@ -171,7 +171,6 @@ struct Parameters<'a> {
     group: Option<&'a str>,
     version: Option<&'a str>,
     stream: &'a str,
-    server_version: &'a str,
     pretty: bool,
 }
 
@@ -200,7 +199,6 @@ impl<'a> Clause<'a> {
                 "g" => parameters.group = Some(value),
                 "v" => parameters.version = Some(value),
                 "stream" => parameters.stream = value,
-                "sv" => parameters.server_version = value,
                 "pretty" => parameters.pretty = value == "1",
                 _ => {}
             }
@@ -244,7 +242,7 @@ pub fn accept(headers: &HeaderMap, query: &str, offer: Offer) -> Result<Negotiat
         for media in [Media::Json, Media::Yaml, Media::Protobuf] {
             let parameters = &clause.parameters;
             let streams = parameters.stream.is_empty() || (parameters.stream == "watch" && media != Media::Yaml);
-            if !clause.matches(media) || !streams || !parameters.server_version.is_empty() {
+            if !clause.matches(media) || !streams {
                 continue;
             }
             let Some(shape) = offer.shape(parameters).filter(|shape| offer.has(media, *shape)) else { continue };
@@ -285,14 +283,20 @@ fn refusal(clauses: &[Clause<'_>], offer: Offer) -> Status {
     let named = clauses
         .iter()
         .any(|clause| BUILT_IN.iter().any(|known| known.split_once('/') == Some((clause.main, clause.sub))));
-    if named || offer.custom {
+    let one_document = offer.endpoint == Endpoint::Document { aggregated: true };
+    if named || offer.custom || one_document {
         return Status::not_acceptable(&BUILT_IN);
     }
     let mut types = BUILT_IN.to_vec();
     if matches!(offer.endpoint, Endpoint::List | Endpoint::Watch) {
         types.extend(STREAMS);
     }
-    let mut status = Status::not_acceptable(&types);
+    no_representation(&types)
+}
+
+/// The refusal of a route that produces none of what is asked for.
+pub fn no_representation(types: &[&str]) -> Status {
+    let mut status = Status::not_acceptable(types);
     status.message = format!("406: Not Acceptable\n\nAvailable representations: {}", types.join(", "));
     status.details = Some(Default::default());
     status

@@ -1,6 +1,7 @@
 //! `GET /version`: which Kubernetes this server behaves like, and which kcp it is.
 
 use crate::exchange::{Exchange, Response};
+use crate::negotiate;
 use crate::respond;
 use crate::server::ApiServer;
 use http::StatusCode;
@@ -36,7 +37,10 @@ pub fn git_version() -> String {
 }
 
 /// Answers `GET /version`.
-pub fn serve(_server: &ApiServer, _exchange: &Exchange, _parts: &[String]) -> Result<Response, Status> {
+pub fn serve(_server: &ApiServer, exchange: &Exchange, _parts: &[String]) -> Result<Response, Status> {
+    if !negotiate::takes_json(exchange.headers()) {
+        return Err(negotiate::no_representation(&["application/json"]));
+    }
     let (major, minor, _) = KUBERNETES;
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",

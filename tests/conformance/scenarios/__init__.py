@@ -10,6 +10,8 @@ from tests.conformance.scenarios import (
     discovery,
     instances,
     lifecycles,
+    native_kinds,
+    negotiation,
     refused_objects,
     reviews,
     statuses,
@@ -37,4 +39,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     *refused_objects.SCENARIOS,
     *validation_rules.SCENARIOS,
     *versions.SCENARIOS,
+    *negotiation.SCENARIOS,
+    *native_kinds.SCENARIOS,
 )

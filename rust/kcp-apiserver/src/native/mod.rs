@@ -11,7 +11,7 @@ pub mod merge;
 
 use crate::registry::Column;
 use kcp_apimachinery::patch::StrategicSchema;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::sync::OnceLock;
 
 /// A row of the table.
@@ -30,6 +30,8 @@ pub struct Native {
     pub selector: Option<&'static str>,
     /// What an object is given where it says nothing.
     pub default: fn(&mut Value),
+    /// The status that an object is created with.
+    pub status: fn() -> Option<Value>,
     /// Cells of a table row, in the order of the columns.
     pub cells: fn(&Value, jiff::Timestamp) -> Vec<Value>,
     /// Conditions of a table row.
@@ -66,6 +68,7 @@ static TABLE: [Native; 3] = [
         definition: "io.k8s.api.apps.v1.Deployment",
         selector: Some(".spec.selector"),
         default: defaults::deployment,
+        status: || None,
         cells: cells::deployment::cells,
         conditions: |_| None,
         columns: &[
@@ -88,6 +91,7 @@ static TABLE: [Native; 3] = [
         definition: "io.k8s.api.core.v1.Service",
         selector: None,
         default: defaults::service,
+        status: || Some(json!({"loadBalancer": {}})),
         cells: cells::service::cells,
         conditions: |_| None,
         columns: &[
@@ -109,6 +113,7 @@ static TABLE: [Native; 3] = [
         definition: "io.k8s.api.core.v1.Pod",
         selector: None,
         default: |_| {},
+        status: || Some(json!({"phase": "Pending"})),
         cells: cells::pod::cells,
         conditions: cells::pod::conditions,
         columns: &[
@@ -177,7 +182,6 @@ fn without_nulls(fields: &mut Map<String, Value>) {
 mod tests {
     use super::*;
     use crate::protobuf;
-    use serde_json::json;
     use std::collections::BTreeSet;
 
     fn pulled(name: &str) -> Value {

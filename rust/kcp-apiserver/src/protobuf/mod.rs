@@ -58,6 +58,12 @@ pub enum DecodeError {
     /// It does not begin as Kubernetes' protobuf does.
     #[error("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")]
     NoPrefix,
+    /// There is nothing.
+    #[error("empty data")]
+    NoData,
+    /// There is nothing behind the beginning.
+    #[error("empty body")]
+    NoBody,
     /// It is compressed or otherwise wrapped.
     #[error("unsupported content encoding {0:?}")]
     Encoding(String),
@@ -102,7 +108,13 @@ pub enum DecodeError {
 /// # Errors
 /// When the body is not a message of a known kind.
 pub fn decode(body: &[u8], expected: (&str, &str)) -> Result<Value, DecodeError> {
+    if body.is_empty() {
+        return Err(DecodeError::NoData);
+    }
     let message = body.strip_prefix(MAGIC).ok_or(DecodeError::NoPrefix)?;
+    if message.is_empty() {
+        return Err(DecodeError::NoBody);
+    }
     let (mut api_version, mut kind) = (String::new(), String::new());
     let mut raw: &[u8] = &[];
     for field in Fields::new(message) {

@@ -56,6 +56,9 @@ impl Strategy for Custom {
     fn prepare_create(&self, object: &mut Value) {
         if let (true, Some(map)) = (self.version().status, object.as_object_mut()) {
             map.remove("status");
+            if let Some(status) = self.native.and_then(|native| (native.status)()) {
+                map.insert("status".to_owned(), status);
+            }
         }
     }
 

@@ -101,8 +101,9 @@ pub fn decode(media: &str, body: &[u8], served: &Served) -> Result<Input, Status
                     json!({"kind": kind, "apiVersion": api_version})
                 }
                 Err(error) => {
-                    let kind = &served.kind;
-                    let message = format!("the object provided is unrecognized (must be of type {kind}): {error}");
+                    let (kind, summary) = (&served.kind, strict::summarize(body));
+                    let message =
+                        format!("the object provided is unrecognized (must be of type {kind}): {error} ({summary})");
                     return Err(Status::bad_request(message));
                 }
             };
