@@ -212,7 +212,9 @@ pub fn part<'a>(server: &'a ApiServer, exchange: &'a Exchange, path: Vec<String>
     Box::pin(async move {
         let json = negotiate::takes_json(exchange.headers());
         if !json && !negotiate::takes_any(exchange.headers(), &v3_protobuf::ACCEPTED) {
-            return Ok(not_acceptable());
+            let mut response = not_acceptable();
+            response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+            return Ok(response);
         }
         let wanted = path.get(2..).unwrap_or_default();
         let name = wanted.join("/");
@@ -426,7 +428,6 @@ fn immutable(server: &ApiServer, response: &mut Response) {
 fn not_acceptable() -> Response {
     let mut response = respond::full(StatusCode::NOT_ACCEPTABLE, JSON, Vec::new());
     response.headers_mut().remove(http::header::CONTENT_TYPE);
-    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     response
 }
 
