@@ -43,7 +43,11 @@ impl Gzip {
         self.checksum.update(data);
         match &mut self.compressor {
             Some(compressor) => compress(compressor, data, &mut out),
-            None => data.chunks(BLOCK).for_each(|block| store(block, false, &mut out)),
+            None => {
+                data.chunks(BLOCK).for_each(|block| store(block, false, &mut out));
+                // Go's decoder hands a stored block on when an empty one follows, as a flush writes it.
+                store(&[], false, &mut out);
+            }
         }
         out
     }
@@ -159,6 +163,15 @@ mod tests {
         let mut out = Vec::new();
         GzDecoder::new(gzip).read_to_end(&mut out).unwrap();
         out
+    }
+
+    #[test]
+    fn every_stored_write_ends_as_a_flush_does() {
+        let mut gzip = Gzip::new();
+        gzip.relax();
+        for data in [&b"one"[..], &b"two"[..]] {
+            assert!(gzip.write(data).ends_with(&[0, 0, 0, 0xff, 0xff]));
+        }
     }
 
     #[test]
