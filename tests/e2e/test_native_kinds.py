@@ -88,7 +88,9 @@ def test_a_rollout_is_followed_to_its_end(kubectl: Client) -> None:
     counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
     status = {"status": {"observedGeneration": generation, **counts}}
     kubectl("patch", "deployment", "web", "--subresource=status", "-p", json.dumps(status))
-    rest, _ = following.communicate(timeout=60)
+    rest = following.stdout.read()
+    following.stdout.close()
+    assert following.wait(60) == 0
     assert 'deployment "web" successfully rolled out' in rest
     kubectl("wait", "deployment/web", "--for=jsonpath={.status.readyReplicas}=1", "--timeout=30s")
 
