@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MERGE_PATCH = b"application/merge-patch+json"
 JSON = b"application/json"
+# Who owns the fields that controllers write, by the name that clients know their like by.
+AGENT = (b"user-agent", b"kube-controller-manager/kcp")
 # Objects of a page.
 PAGE = 500
 METADATA_LIST = b"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -114,6 +116,7 @@ class Client:
     async def _request(self, method: str, path: str, headers: Headers, body: dict[str, Any] | None) -> dict[str, Any]:
         headers = [*headers, (b"user-agent", self._agent)]
         raw = b"" if body is None else json.dumps(body).encode()
+        headers = [AGENT, *headers]
         answer = await self._caller.call(method, self._prefix + path, headers=headers, body=raw, user=self._user)
         if answer.status >= 400:
             raise StatusError.of(answer.status, answer.body)
