@@ -305,9 +305,6 @@ pub fn no_representation(types: &[&str]) -> Status {
 /// The refusal of an answer that cannot take the shape asked for: `PartialObjectMetadata` of a list and the reverse.
 /// Upstream names the Go type of the answer.
 pub fn wrong_shape(wanted: &str, is_list: bool, served: &Served) -> Status {
-    if served.is_custom() && !is_list {
-        return Status::generic(500, "content is not a list");
-    }
     let what = if is_list { "a list" } else { "not a list" };
     let kind = if is_list { &served.list_kind } else { &served.kind };
     let package = match served.group.split('.').next() {

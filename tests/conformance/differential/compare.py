@@ -62,7 +62,10 @@ def as_text(value: Json) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A difference that is right, and why: patterns for the step's label, the place and both texts."""
+    """A difference that is right, and why: patterns for the step's label, the place and both texts.
+
+    `says` has to be found in one of the texts that differ anywhere in these answers.
+    """
 
     id: str
     reason: str
@@ -70,14 +73,16 @@ class Rule:
     path: str
     kube: re.Pattern[str]
     kcp: re.Pattern[str]
+    says: re.Pattern[str]
 
-    def covers(self, step: Step, entry: Entry) -> bool:
+    def covers(self, step: Step, entry: Entry, found: list[Entry]) -> bool:
         """Tell whether the rule is about this place of this step's answers."""
         return (
             fnmatch.fnmatchcase(step.label, self.what)
             and fnmatch.fnmatchcase(re.sub(r"\[(\d+)\]", r".\1", entry.path), self.path)
             and self.kube.search(entry.kube) is not None
             and self.kcp.search(entry.kcp) is not None
+            and any(self.says.search(other.kube) or self.says.search(other.kcp) for other in found)
         )
 
 
@@ -92,7 +97,7 @@ class Rules:
         """Return the entries that no rule covers."""
         left = []
         for entry in found:
-            rule = next((rule for rule in self.rules if rule.covers(step, entry)), None)
+            rule = next((rule for rule in self.rules if rule.covers(step, entry, found)), None)
             if rule is None:
                 left.append(entry)
             else:
@@ -104,7 +109,7 @@ def load(path: Path = RULES) -> Rules:
     """Read the list; a rule without a reason, or two of one id, are refused."""
     found = []
     for raw in tomllib.loads(path.read_text()).get("difference", []):
-        unknown = raw.keys() - {"id", "reason", "what", "path", "kube", "kcp"}
+        unknown = raw.keys() - {"id", "reason", "what", "path", "kube", "kcp", "says"}
         if unknown or not raw["reason"].strip():
             raise ValueError(f"{path.name}: a rule needs a reason and has no other keys: {raw}")
         found.append(
@@ -115,6 +120,7 @@ def load(path: Path = RULES) -> Rules:
                 raw.get("path", "*"),
                 re.compile(raw.get("kube", ""), re.DOTALL),
                 re.compile(raw.get("kcp", ""), re.DOTALL),
+                re.compile(raw.get("says", ""), re.DOTALL),
             )
         )
     return Rules(tuple(found))

@@ -186,6 +186,9 @@ class _Run:
 
     def settle(self, world: World) -> None:
         """Wait until the kube-apiserver's controllers have written the status of definitions that were written."""
+        step = self.steps[-1]
+        if step.method == "DELETE" and step.what[1] == "customresourcedefinitions":
+            self._await_removal()
         for known in world.objects:
             if known.kind not in kinds.DEFINITIONS or known.source != self.steps[-1].name:
                 continue
@@ -200,6 +203,16 @@ class _Run:
                 time.sleep(LAG_STEP_SECONDS)
             self.known[0][step.name], self.known[1][step.name] = answers
             known.source = step.name
+
+    def _await_removal(self) -> None:
+        """Wait until nobody is left who has to end definitions that were deleted."""
+        path = f"{kinds.DEFINITIONS[0].collection(None)}?labelSelector=e%3D{TOKEN}"
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            answers = self.bench.send(Step("removed", "GET", path), self.known, self.word)
+            if not any(b"customresourcecleanup" in answer.body for answer in answers):
+                break
+            time.sleep(LAG_STEP_SECONDS)
 
 
 def _is_settled(definition: Json) -> bool:

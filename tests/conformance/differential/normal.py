@@ -27,6 +27,7 @@ HEADERS = ("content-type", "retry-after", "location", "vary", "allow", "cache-co
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TIME = re.compile(r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d| \+0000 UTC)")
 GENERATED = re.compile(r"(gen-[a-z0-9.-]*-|A_)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
+REVISION = re.compile(r'("resourceVersion\\?": ?\\?")\d+')
 DURATION = re.compile(r"^(\d+[smhdy]){1,2}$|^<invalid>$")
 DOCUMENT = re.compile(r'Invalid value: "\{.*\}": ', re.DOTALL)
 STORE = re.compile(r"StorageError: .* AdditionalErrorMsg: ")
@@ -50,6 +51,7 @@ class Symbols:
         """Replace in a text what a server chooses."""
         value = TIME.sub(self._time, value)
         value = UUID.sub(lambda match: self.symbol("uid", match[0], place), value)
+        value = REVISION.sub(r"\1<rv>", value)
         value = GENERATED.sub(r"\1<suffix>", value)
         value = STORE.sub("", ISSUER.sub("<issuer>", DOCUMENT.sub("Invalid value: <document>: ", value)))
         return normalise_text(value, self.server)
@@ -86,7 +88,11 @@ def decoded(step: Step, answer: Answer) -> Json:
     kind = next((v for k, v in answer.headers if k.lower() == "content-type"), "")
     try:
         if "watch=" in step.path and answer.status == 200 and "json" in kind:
-            return [event for event in map(json.loads, text.splitlines()) if not is_plain_bookmark(event)]
+            events = [event for event in map(json.loads, text.splitlines()) if not is_plain_bookmark(event)]
+            for event in events:
+                if event["type"] == "BOOKMARK":  # of a whole store, which other requests move on too
+                    event["object"]["metadata"]["resourceVersion"] = "the store's"
+            return events
         if kind.startswith("application/yaml"):
             return yaml.load(text, Loader=yaml.BaseLoader)
         return in_order(json.loads(text))

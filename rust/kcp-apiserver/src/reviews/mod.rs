@@ -78,6 +78,10 @@ async fn create(
     if !review["metadata"].is_object() {
         review["metadata"] = Value::Object(Map::new());
     }
+    if let (false, Some(meta)) = (question == Question::LocalAccess, review["metadata"].as_object_mut()) {
+        // A namespace says nothing of what is in none.
+        meta.remove("namespace");
+    }
     match question {
         Question::LocalAccess | Question::SelfAccess | Question::Access => {
             access::answer(server, exchange, question, review).await

@@ -121,14 +121,14 @@ pub async fn store(
     let base = object["metadata"]["generateName"].as_str().unwrap_or_default().to_owned();
     let generates = object_name(&object).is_empty() && !base.is_empty();
     for attempt in 1.. {
-        if generates {
-            object["metadata"]["name"] = Value::String(generate(&base));
-        }
-        let name = object_name(&object).to_owned();
         let early = match strategy.admits_first() {
             true => Some(strategy.admit(server, exchange, &mut object, None, Part::Main).await?),
             false => None,
         };
+        if generates {
+            object["metadata"]["name"] = Value::String(generate(&base));
+        }
+        let name = object_name(&object).to_owned();
         let check = |name: &str, prefix: bool| names::masked(name, prefix, |name| strategy.name_problems(name));
         let metadata = || {
             let mut errors = meta::validate_object_meta(&object, served.namespaced, check, &Path::root("metadata"));

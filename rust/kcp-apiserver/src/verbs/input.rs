@@ -109,8 +109,8 @@ pub fn decode(media: &str, body: &[u8], served: &Served) -> Result<Input, Status
             };
             Ok(Input { object, complaints: Vec::new() })
         }
-        // Of what is no media type at all, the kind is not asked.
-        _ => Err(unsupported(served.is_typed() || media.contains(' ') || !media.contains('/'))),
+        // Only who sends protobuf is told that custom resources have none.
+        _ => Err(unsupported(served.is_typed() || media != protobuf::MEDIA_TYPE)),
     }
 }
 

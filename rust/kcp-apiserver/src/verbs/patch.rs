@@ -124,8 +124,10 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         managed::take(&mut old);
         let patched = new.clone();
         managed::keep_reset(&mut new);
-        header::check(&mut new, served, b"")
-            .map_err(|status| undecodable(&patched, &plain(&status.message, &patched)))?;
+        header::check(&mut new, served, b"").map_err(|status| match status.code {
+            422 => status,
+            _ => undecodable(&patched, &plain(&status.message, &patched)),
+        })?;
         let unknown = served.strategy.decode(&mut new).map_err(|error| undecodable(&patched, &error))?;
         if attempt == 0 {
             let mut complaints = patch.complaints().to_vec();

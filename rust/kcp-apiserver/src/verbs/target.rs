@@ -50,7 +50,8 @@ impl Target {
             return Err(Miss::NoRoute);
         };
         let in_namespace = !info.namespace.is_empty() && info.resource != "namespaces";
-        if in_namespace && !served.namespaced {
+        let namespaces_of_one = info.resource == "namespaces" && !info.namespace.is_empty() && !info.names_object;
+        if namespaces_of_one || (in_namespace && !served.namespaced) {
             return Err(Miss::NoRoute);
         }
         if !info.subresource.is_empty() && !served.subresources.iter().any(|sub| sub.name == info.subresource) {
