@@ -47,10 +47,11 @@ async def delete_instances(client: Client, facts: Facts, key: Key) -> bool:
             return False
     metadata = definition["metadata"]
     rest = [name for name in metadata.get("finalizers", []) if name != FINALIZER]
+    patch = {"metadata": {"finalizers": rest, "resourceVersion": metadata["resourceVersion"]}}
     try:
-        await client.merge_patch(
-            path, {"metadata": {"finalizers": rest, "resourceVersion": metadata["resourceVersion"]}}
-        )
+        # The main endpoint would hold the whole definition against its rules: stored versions that it does not have
+        # any more would keep it for ever.
+        await client.merge_patch(f"{path}/status", patch)
     except StatusError as error:
         if not error.is_not_found:
             raise

@@ -6,6 +6,8 @@ import http.client
 import json
 import re
 import ssl
+import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 # Longer than any answer takes, except a watch that nobody ends.
 ANSWER_SECONDS = 15
+BUSY_ATTEMPTS = 5  # a server that builds a cache anew says so, and when to ask again
 TOKEN = "@E@"  # stands for the episode's own word in every name of a step
 PLACEHOLDER = re.compile(r"\{\{([\w-]+):([\w.\[\]-]+)\}\}")
 
@@ -39,7 +42,10 @@ class Side:
         self._connection: http.client.HTTPSConnection | None = None
 
     def send(self, step: Step, known: Mapping[str, Answer], word: str) -> Answer:
-        """Send a step of the episode called `word` and read its answer to the end; status 0: there was none."""
+        """Send a step of the episode called `word` and read its answer to the end; status 0: there was none.
+
+        What is refused for the moment (429 with Retry-After) is asked again when the server says.
+        """
         body = step.body
         headers: dict[str, str] = {"Accept": "application/json", "User-Agent": "tester/1.0", **step.headers}
         if body is not None and not isinstance(body, str):
@@ -51,10 +57,19 @@ class Side:
         token = self.server.tokens.get(step.user, step.user)
         if token != "anonymous":
             headers["Authorization"] = f"Bearer {token}"
+        for _ in range(BUSY_ATTEMPTS):
+            answer = self._answer(step.method, path, content, headers)
+            seconds = dict(answer.headers).get("Retry-After", "")
+            if answer.status != HTTPStatus.TOO_MANY_REQUESTS or not seconds.isdigit():
+                break
+            time.sleep(int(seconds))
+        return answer
+
+    def _answer(self, method: str, path: str, content: bytes | None, headers: dict[str, str]) -> Answer:
         for attempt in (1, 2):
             fresh = self._connection is None
             try:
-                return self._exchange(step.method, path, content, headers)
+                return self._exchange(method, path, content, headers)
             except (ConnectionError, http.client.HTTPException, TimeoutError) as error:
                 self.close()
                 if fresh or attempt == 2:  # a kept connection may have been closed meanwhile; a new one says something

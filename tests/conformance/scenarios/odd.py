@@ -52,6 +52,41 @@ DEFINITION["spec"]["versions"].append(
     }
 )
 REVIEW = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+FLAGS = f"/apis/stable.example.com/v1/namespaces/{NS}-causes/flags"
+SCALED = crd(
+    "flags",
+    "Flag",
+    {
+        "type": "object",
+        "properties": {
+            "spec": {"type": "object", "properties": {"size": {"type": "integer", "minimum": 0, "maximum": 100}}},
+            "status": {"type": "object", "properties": {"size": {"type": "integer"}, "pods": {"type": "string"}}},
+        },
+    },
+    subresources={
+        "status": {},
+        "scale": {
+            "specReplicasPath": ".spec.size",
+            "statusReplicasPath": ".status.size",
+            "labelSelectorPath": ".status.pods",
+        },
+    },
+)
+
+
+def flag(name: str, **fields: object) -> dict[str, object]:
+    """Return a Flag."""
+    return named("stable.example.com/v1", "Flag", name, **fields)
+
+
+def label_review(name: str, **requirement: object) -> Ask:
+    """Ask what bob may list by a requirement of labels."""
+    attributes = {"verb": "list", "resource": "configmaps", "labelSelector": {"requirements": [requirement]}}
+    spec = {"user": "bob", "resourceAttributes": attributes}
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+    return post(name, "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+
+
 NEAR = {"requirements": [{"key": "a", "operator": "Near"}]}
 
 SCENARIOS = (
@@ -183,6 +218,35 @@ SCENARIOS = (
                 "kind: ConfigMap\nmetadata:\n  name: twice\nkind: ConfigMap\n",
                 **{"Content-Type": "application/yaml"},
             ),
+        ),
+    ),
+    Scenario(
+        "odd-causes",
+        "Refusals with every cause: scales of what is no object, labels of reviews; merge patches of null.",
+        (
+            namespace(f"{NS}-causes"),
+            post("crd", CRDS, SCALED),
+            settle("served", FLAGS),
+            post("flag", FLAGS, flag("one", spec={"size": 1})),
+            post("map", f"{CORE}/namespaces/{NS}-causes/configmaps", config_map("a")),
+        ),
+        (
+            post("spec-text", FLAGS, flag("x", spec="x")),
+            post("spec-list", FLAGS, flag("x", spec=[1, {"a": 2}])),
+            patch("spec-number", f"{FLAGS}/one", {"spec": 1.5}),
+            patch("status-text", f"{FLAGS}/one/status", {"status": "x"}),
+            patch("status-values", f"{FLAGS}/one/status", {"status": {"size": "x", "pods": [True]}}),
+            patch("scale-negative", f"{FLAGS}/one/scale", {"spec": {"replicas": -1}}),
+            patch("scale-too-large", f"{FLAGS}/one/scale", {"spec": {"replicas": 101}}),
+            patch("null-custom", f"{FLAGS}/one", "null"),
+            patch("null-status", f"{FLAGS}/one/status", "null"),
+            patch("null-scale", f"{FLAGS}/one/scale", "null"),
+            patch("null", f"{CORE}/namespaces/{NS}-causes/configmaps/a", "null"),
+            patch("null-missing", f"{CORE}/namespaces/{NS}-causes/configmaps/missing", "null"),
+            label_review("label-key-empty", key="", operator="Exists", values=["x"]),
+            label_review("label-key-parts", key="a/b/c", operator="NotIn"),
+            label_review("label-value", key="a", operator="Newer", values=["x y"]),
+            label_review("label-operator-empty", key="a", operator=""),
         ),
     ),
 )

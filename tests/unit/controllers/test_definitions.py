@@ -80,3 +80,14 @@ async def test_5_2_4_a_definition_that_was_never_established_goes_at_once(kcp: H
     await kcp.good("DELETE", f"{DEFINITIONS}/gadgets.example.com")
     await kcp.until(DEFINITIONS, "gadgets.example.com", note)
     assert (await kcp.send("GET", f"{CLUSTER}/apis/example.com/v1/namespaces/default/gadgets"))[0] == 404
+
+
+async def test_5_2_4_a_definition_goes_whose_stored_versions_it_does_not_have_any_more(kcp: Harness) -> None:
+    await kcp.good("POST", DEFINITIONS, definition())
+    await kcp.create(WIDGETS, "one")
+    stored = {"status": {"storedVersions": ["v1", "v9"]}}
+    await kcp.good("PATCH", f"{DEFINITIONS}/{NAME}/status", stored)
+    code, _ = await kcp.send("PATCH", f"{DEFINITIONS}/{NAME}", {"metadata": {"labels": {"a": "b"}}})
+    assert code == 422
+    await kcp.good("DELETE", f"{DEFINITIONS}/{NAME}")
+    await kcp.gone(DEFINITIONS, NAME)

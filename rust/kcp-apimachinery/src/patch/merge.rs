@@ -9,21 +9,29 @@ use crate::status::Status;
 pub struct MergePatch {
     patch: Map<String, Value>,
     warnings: Vec<String>,
+    is_null: bool,
 }
 
 impl MergePatch {
     /// Reads a patch.
     ///
     /// # Errors
-    /// 400 when the bytes are no JSON object.
+    /// 400 when the bytes are neither a JSON object nor `null`.
     pub fn parse(bytes: &[u8]) -> Result<Self, Status> {
         let (patch, warnings) = super::decode_object(bytes, "error decoding patch: ")?;
-        Ok(Self { patch, warnings })
+        Ok(Self { is_null: patch.is_none(), patch: patch.unwrap_or_default(), warnings })
     }
 
     /// Applies the patch. The result is nested no deeper than the deeper of document and patch.
-    pub fn apply(&self, document: &mut Value) {
+    ///
+    /// # Errors
+    /// 400 when the patch is `null`: it is read like an empty one, but cannot be applied to an object.
+    pub fn apply(&self, document: &mut Value) -> Result<(), Status> {
+        if self.is_null {
+            return Err(Status::bad_request("Invalid JSON Patch".to_owned()));
+        }
         merge_map(document, &self.patch);
+        Ok(())
     }
 
     /// The patch as a value.
@@ -133,6 +141,8 @@ mod tests {
             let status = MergePatch::parse(bytes).expect_err("no object");
             assert_eq!((status.code, status.message.as_str()), (400, want));
         }
+        let status = MergePatch::parse(b"null").expect("it is read").apply(&mut json!({})).expect_err("null");
+        assert_eq!((status.code, status.message.as_str()), (400, "Invalid JSON Patch"));
         let patch = MergePatch::parse(br#"{"spec":{"a":1,"a":2}}"#).expect("an object");
         assert_eq!(patch.warnings(), [r#"duplicate field "spec.a""#]);
     }

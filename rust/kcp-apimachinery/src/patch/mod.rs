@@ -28,10 +28,10 @@ pub fn json(document: &mut Value, patch: &[u8]) -> Result<Vec<String>, Status> {
 /// Applies a merge patch. Returns the texts of strict decoding: repeated fields.
 ///
 /// # Errors
-/// See [`MergePatch::parse`].
+/// See [`MergePatch::parse`] and [`MergePatch::apply`].
 pub fn merge(document: &mut Value, patch: &[u8]) -> Result<Vec<String>, Status> {
     let patch = MergePatch::parse(patch)?;
-    patch.apply(document);
+    patch.apply(document)?;
     Ok(patch.into_warnings())
 }
 
@@ -58,13 +58,15 @@ fn decode(bytes: &[u8]) -> Result<Decoded, Status> {
     })
 }
 
-/// A patch that has to be a JSON object, and the fields it repeats.
-fn decode_object(bytes: &[u8], prefix: &str) -> Result<(Map<String, Value>, Vec<String>), Status> {
+/// The fields of a patch, `None` for `null`.
+type Fields = Option<Map<String, Value>>;
+
+/// A patch that has to be a JSON object, or `null` (`None`), and the fields it repeats.
+fn decode_object(bytes: &[u8], prefix: &str) -> Result<(Fields, Vec<String>), Status> {
     let decoded = decode(bytes)?;
     match decoded.value {
-        Value::Object(map) => Ok((map, decoded.duplicates)),
-        // `null` leaves Go's map empty.
-        Value::Null => Ok((Map::new(), decoded.duplicates)),
+        Value::Object(map) => Ok((Some(map), decoded.duplicates)),
+        Value::Null => Ok((None, decoded.duplicates)),
         other => Err(Status::bad_request(format!(
             "{prefix}json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
             json_type(&other)

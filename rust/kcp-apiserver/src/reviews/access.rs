@@ -140,7 +140,8 @@ fn validate(review: &Value, question: Question) -> ErrorList {
     }
     let resource_path = Path::root("spec.resourceAttributes");
     for field in ["fieldSelector", "labelSelector"] {
-        validate_selector(&resource[field], &resource_path.child(field), &mut errors);
+        let of_labels = field == "labelSelector";
+        validate_selector(&resource[field], of_labels, &resource_path.child(field), &mut errors);
     }
     validate_metadata(&review["metadata"], question, &mut errors);
     if question == Question::LocalAccess {
@@ -177,7 +178,7 @@ fn validate_metadata(metadata: &Value, question: Question, errors: &mut ErrorLis
     }
 }
 
-fn validate_selector(selector: &Value, path: &Path, errors: &mut ErrorList) {
+fn validate_selector(selector: &Value, of_labels: bool, path: &Path, errors: &mut ErrorList) {
     if !selector.is_object() {
         return;
     }
@@ -193,6 +194,11 @@ fn validate_selector(selector: &Value, path: &Path, errors: &mut ErrorList) {
     }
     for (index, requirement) in requirements.iter().enumerate() {
         let path = path.child("requirements").index(index);
+        // Operators of newer clients widen what is asked, so they are let through.
+        if of_labels {
+            errors.extend(label::validate_requirement(requirement, true, &path));
+            continue;
+        }
         let field = |name: &str| requirement[name].as_str().unwrap_or_default();
         let values = requirement["values"].as_array().map_or(0, Vec::len);
         if field("key").is_empty() {
@@ -207,8 +213,6 @@ fn validate_selector(selector: &Value, path: &Path, errors: &mut ErrorList) {
                 let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
                 errors.push(Error::forbidden(&path.child("values"), detail));
             }
-            "" => errors.push(Error::required(&path.child("operator"), "must be specified")),
-            // Operators of newer clients widen what is asked, so they are let through.
             _ => {}
         }
     }

@@ -58,7 +58,7 @@ impl Patch {
         let mut document = document.clone();
         match self {
             Self::Json(patch) => patch.apply(&mut document)?,
-            Self::Merge(patch) => patch.apply(&mut document),
+            Self::Merge(patch) => patch.apply(&mut document)?,
             Self::Strategic(patch) => match target.served.strategy.strategic() {
                 Some(schema) => patch.apply(&mut document, schema)?,
                 None => return Err(Status::unsupported_media_type(&[PatchType::Merge.content_type()])),

@@ -16,7 +16,6 @@ use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS, Lost, Owners, Replacement, Written};
 use crate::verbs::{get, input, output};
 use http::StatusCode;
-use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::managed::SCALE_VERSION;
 use kcp_apimachinery::selector::label::Selector;
 use kcp_apimachinery::status::Status;
@@ -88,7 +87,7 @@ async fn apply(
             )));
         }
         let mut new = old.clone();
-        set(&mut new, &scale.spec_replicas, replicas(scale, target, &applied.object)?.into());
+        set(&mut new, &scale.spec_replicas, replicas(scale, &applied.object)?.into());
         let replacement = Replacement {
             item: &item,
             old,
@@ -137,7 +136,7 @@ async fn write(
         let old = output::lean(&target.served, &item)?;
         let current = view_or_zero(scale, &old);
         let wanted = change(&current)?;
-        let replicas = replicas(scale, target, &wanted)?;
+        let replicas = replicas(scale, &wanted)?;
         let revision = wanted["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
         let conditional = !revision.is_empty();
         if conditional && revision != item.revision.to_string() {
@@ -235,7 +234,7 @@ fn view_or_zero(scale: &Scale, object: &Value) -> Value {
     json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status})
 }
 
-fn replicas(scale: &Scale, target: &Target, wanted: &Value) -> Result<i64, Status> {
+fn replicas(scale: &Scale, wanted: &Value) -> Result<i64, Status> {
     let Some(replicas) = wanted["spec"]["replicas"].as_i64() else {
         if wanted["spec"].get("replicas").is_none_or(Value::is_null) {
             return Ok(0);
@@ -243,12 +242,6 @@ fn replicas(scale: &Scale, target: &Target, wanted: &Value) -> Result<i64, Statu
         let path = &scale.spec_replicas;
         return Err(Status::bad_request(format!("the spec replicas field {path:?} cannot be empty")));
     };
-    if replicas < 0 {
-        let mut errors = ErrorList::default();
-        let path = Path::root(&*scale.spec_replicas);
-        errors.push(Error::invalid(&path, replicas, "should be a non-negative integer"));
-        return Err(Status::invalid(&target.kind(), &target.name, &errors));
-    }
     Ok(replicas)
 }
 

@@ -6,6 +6,7 @@ use crate::jsonpath::JsonPath;
 use crate::pool::Pool;
 use crate::structural::Structural;
 use kcp_apimachinery::field::{Error, ErrorList, ErrorType};
+use kcp_apimachinery::text::go_value;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -60,24 +61,54 @@ impl Scale {
     fn validate_status(&self, object: &Value, errors: &mut ErrorList) {
         replicas(&self.status_replicas, object, errors);
         if let Some(path) = &self.label_selector {
-            let selector = path.first(object).filter(|selector| !selector.is_string());
-            if let Some(selector) = selector {
-                let detail =
-                    format!("{path} accessor error: {selector} is of the type {}, expected string", go_type(selector));
-                errors.push(fault::invalid_text(path, "", &detail));
-            }
+            let detail = match access(path, object) {
+                Ok(None | Some(Value::String(_))) => return,
+                Ok(Some(selector)) => mismatch(&path.to_string(), selector, "string"),
+                Err(detail) => detail,
+            };
+            errors.push(fault::invalid_text(path, "", &detail));
         }
     }
 }
 
+/// What a path finds in the object, if it is there; the error says which part of the way is no object.
+fn access<'v>(path: &JsonPath, object: &'v Value) -> Result<Option<&'v Value>, String> {
+    let Some(fields) = path.fields() else { return Ok(path.first(object)) };
+    let (mut value, mut way) = (object, String::new());
+    for field in fields {
+        way.push('.');
+        way.push_str(field);
+        value = match value {
+            Value::Null => return Ok(None),
+            Value::Object(map) => match map.get(field) {
+                Some(value) => value,
+                None => return Ok(None),
+            },
+            other => return Err(mismatch(&way, other, "map[string]interface{}")),
+        };
+    }
+    Ok(Some(value))
+}
+
+fn mismatch(way: &str, value: &Value, wanted: &str) -> String {
+    format!("{way} accessor error: {} is of the type {}, expected {wanted}", go_value(value), go_type(value))
+}
+
 /// A replica count is a whole number from 0 to 2^31 - 1.
 fn replicas(path: &JsonPath, object: &Value, errors: &mut ErrorList) {
-    let Some(value) = path.first(object) else { return };
-    let Some(count) = value.as_i64() else {
-        let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let detail = format!("{path} accessor error: {shown} is of the type {}, expected int64", go_type(value));
-        errors.push(fault::invalid(path, &0.into(), &detail));
-        return;
+    let found = match access(path, object) {
+        Ok(None) => return,
+        Ok(Some(value)) => {
+            value.as_i64().map(|count| (value, count)).ok_or_else(|| mismatch(&path.to_string(), value, "int64"))
+        }
+        Err(detail) => Err(detail),
+    };
+    let (value, count) = match found {
+        Ok(found) => found,
+        Err(detail) => {
+            errors.push(fault::invalid(path, &0.into(), &detail));
+            return;
+        }
     };
     if count < 0 {
         errors.push(fault::invalid(path, value, "should be a non-negative integer"));
@@ -394,6 +425,65 @@ impl Column {
                 .and_then(|priority| i32::try_from(priority).ok())
                 .unwrap_or_default(),
             path: JsonPath::parse(path).ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_says_which_part_of_its_way_is_no_object() {
+        let path = |text: &str| JsonPath::parse(text).unwrap();
+        let scale = Scale {
+            spec_replicas: path(".spec.size"),
+            status_replicas: path(".status.n.m"),
+            label_selector: Some(path(".status.sel")),
+        };
+        let object = "expected map[string]interface{}";
+        for (given, wanted) in [
+            (json!({"spec": null, "status": {"n": null}}), vec![]),
+            (
+                json!({"spec": "x"}),
+                vec![format!(
+                    ".spec.size: Invalid value: 0: .spec.size accessor error: x is of the type string, {object}"
+                )],
+            ),
+            (
+                json!({"spec": [1, {}]}),
+                vec![format!(
+                    ".spec.size: Invalid value: 0: .spec.size accessor error: [1 map[]] is of the type []interface {{}}, \
+                     {object}"
+                )],
+            ),
+            (
+                json!({"status": 1.5}),
+                vec![
+                    format!(
+                        ".status.n.m: Invalid value: 0: .status.n accessor error: 1.5 is of the type float64, {object}"
+                    ),
+                    format!(
+                        ".status.sel: Invalid value: \"\": .status.sel accessor error: 1.5 is of the type float64, {object}"
+                    ),
+                ],
+            ),
+            (
+                json!({"status": {"n": {"m": "t"}, "sel": {}}}),
+                vec![
+                    ".status.n.m: Invalid value: 0: .status.n.m accessor error: t is of the type string, expected int64"
+                        .to_owned(),
+                    ".status.sel: Invalid value: \"\": .status.sel accessor error: map[] is of the type \
+                     map[string]interface {}, expected string"
+                        .to_owned(),
+                ],
+            ),
+        ] {
+            let mut errors = ErrorList::default();
+            scale.validate_spec(&given, &mut errors);
+            scale.validate_status(&given, &mut errors);
+            let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            assert_eq!(texts, wanted, "{given}");
         }
     }
 }

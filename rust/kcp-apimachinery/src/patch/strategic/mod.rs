@@ -39,6 +39,8 @@ impl StrategicPatch {
     /// 400 when the bytes are no JSON object.
     pub fn parse(bytes: &[u8]) -> Result<Self, Status> {
         let (patch, warnings) = super::decode_object(bytes, "")?;
+        // `null` leaves Go's map empty.
+        let patch = patch.unwrap_or_default();
         Ok(Self { patch, warnings })
     }
 

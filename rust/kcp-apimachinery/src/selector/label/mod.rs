@@ -243,27 +243,35 @@ pub fn validate_label_selector(selector: &Value, path: &Path) -> ErrorList {
     }
     for (i, expression) in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten().enumerate()
     {
-        let path = path.child("matchExpressions").index(i);
-        let text = |field| expression.get(field).and_then(Value::as_str).unwrap_or_default();
-        let values = strings(expression.get("values"));
-        match text("operator") {
-            "In" | "NotIn" if values.is_empty() => {
-                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
-                errors.push(Error::required(&path.child("values"), detail));
-            }
-            "Exists" | "DoesNotExist" if !values.is_empty() => {
-                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-                errors.push(Error::forbidden(&path.child("values"), detail));
-            }
-            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-            other => errors.push(Error::invalid(&path.child("operator"), other, "not a valid selector operator")),
+        errors.extend(validate_requirement(expression, false, &path.child("matchExpressions").index(i)));
+    }
+    errors
+}
+
+/// Checks a requirement of labels, `{key, operator, values}`, as Kubernetes' validation does; with `any_operator` one
+/// that is not known is no error.
+pub fn validate_requirement(expression: &Value, any_operator: bool, path: &Path) -> ErrorList {
+    let mut errors = ErrorList::new();
+    let text = |field| expression.get(field).and_then(Value::as_str).unwrap_or_default();
+    let values = strings(expression.get("values"));
+    match text("operator") {
+        "In" | "NotIn" if values.is_empty() => {
+            let detail = "must be specified when `operator` is 'In' or 'NotIn'";
+            errors.push(Error::required(&path.child("values"), detail));
         }
-        let key = text("key");
-        errors.extend(names::qualified_name(key).into_iter().map(|e| Error::invalid(&path.child("key"), key, e)));
-        for (i, value) in values.iter().enumerate() {
-            let path = path.child("values").index(i);
-            errors.extend(names::label_value(value).into_iter().map(|e| Error::invalid(&path, value.as_str(), e)));
+        "Exists" | "DoesNotExist" if !values.is_empty() => {
+            let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+            errors.push(Error::forbidden(&path.child("values"), detail));
         }
+        "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+        _ if any_operator => {}
+        other => errors.push(Error::invalid(&path.child("operator"), other, "not a valid selector operator")),
+    }
+    let key = text("key");
+    errors.extend(names::qualified_name(key).into_iter().map(|e| Error::invalid(&path.child("key"), key, e)));
+    for (i, value) in values.iter().enumerate() {
+        let path = path.child("values").index(i);
+        errors.extend(names::label_value(value).into_iter().map(|e| Error::invalid(&path, value.as_str(), e)));
     }
     errors
 }
