@@ -106,8 +106,9 @@ def comparable_object(out: dict[str, Json]) -> dict[str, Json]:
     status = out.get("status")
     if out.get("kind") == "CustomResourceDefinition" and isinstance(status, dict):
         out["status"] = {key: item for key, item in status.items() if key == "storedVersions"}
-    if "managedFields" in out:  # those who accept a definition's names a moment later own what they wrote
-        entries = out["managedFields"] or []
+    entries = out.get("managedFields", {})
+    if not isinstance(entries, dict):  # those who accept a definition's names a moment later own what they wrote
+        entries = entries or []
         out["managedFields"] = [e for e in entries if (e.get("manager"), e.get("subresource")) != NAMES_CONTROLLER]
     details = out.get("details")
     if isinstance(details, dict) and len(details.get("causes") or []) > 1:

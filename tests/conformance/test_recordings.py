@@ -63,6 +63,8 @@ def steady(exchange: dict[str, Any]) -> str:
 def sorted_body(body: dict[str, Any]) -> dict[str, Any]:
     """Return a body with lists in an order of their own where the server's is chance."""
     body = json.loads(CHANCE.sub("<chance>", json.dumps(body)))
+    if isinstance(body.get("paths"), dict):  # which definitions other scenarios left behind
+        body["paths"] = {path: item for path, item in body["paths"].items() if "example.com" not in path}
     causes = (body.get("details") or {}).get("causes") or []
     if len(causes) > 1:
         causes.sort(key=json.dumps)

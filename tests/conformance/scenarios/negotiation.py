@@ -50,7 +50,7 @@ SCENARIOS = (
             ),
             get("definition", f"{CRDS}/forms.stable.example.com", accept=MEDIA_TYPE),
             get("missing", f"{MAPS}/none", accept=PREFERRED),
-            get("forbidden", f"{MAPS}/one", accept=PREFERRED, user="alice"),
+            get("forbidden", "/api/v1/namespaces/protobuf/serviceaccounts/one", accept=PREFERRED, user="alice"),
             get("watch", f"{MAPS}?watch=1&timeoutSeconds=1", accept=f"{MEDIA_TYPE};stream=watch"),
             get("watch-without-stream", f"{MAPS}?watch=1&timeoutSeconds=1", accept=MEDIA_TYPE),
             get("watch-partial", f"{CRS}?watch=1&timeoutSeconds=1", accept=as_kind("PartialObjectMetadata")),
