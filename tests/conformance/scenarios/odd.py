@@ -80,9 +80,9 @@ def flag(name: str, **fields: object) -> dict[str, object]:
 
 
 def label_review(name: str, **requirement: object) -> Ask:
-    """Ask what bob may list by a requirement of labels."""
+    """Ask what carol may list by a requirement of labels."""
     attributes = {"verb": "list", "resource": "configmaps", "labelSelector": {"requirements": [requirement]}}
-    spec = {"user": "bob", "resourceAttributes": attributes}
+    spec = {"user": "carol", "resourceAttributes": attributes}
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
     return post(name, "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
 
