@@ -5,6 +5,7 @@
 
 pub mod built_in;
 pub mod fragment;
+mod message;
 mod operations;
 mod parameters;
 mod v2;

@@ -1,6 +1,6 @@
 //! OpenAPI 3.0 documents as protobuf. Numbers are those of the published message definitions (`openapi.v3.Document`).
 
-use super::v2_protobuf::{Message, around, fields};
+use super::message::{Message, around, fields};
 use serde_json::Value;
 
 /// What clients ask for, in both spellings.

@@ -193,7 +193,8 @@ fn unfit(field: &Field) -> EncodeError {
     EncodeError::Value(field.name.to_owned())
 }
 
-fn varint(out: &mut Vec<u8>, mut number: u64) {
+/// Appends a number as protobuf writes it: seven bits a byte, the lowest first.
+pub(crate) fn varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;

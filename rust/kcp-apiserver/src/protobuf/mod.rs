@@ -1,7 +1,7 @@
 //! Protobuf of built-in and native kinds, which typed clients send and ask for. What a body says is turned into the JSON
 //! that the same client would have sent; answers are written from their JSON form.
 
-mod encode;
+pub(crate) mod encode;
 mod messages;
 mod wire;
 
