@@ -8,8 +8,12 @@ use super::BASE;
 use super::generations::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLES};
 use super::rule::{Rule, uncovered};
 use crate::codec::{self, Header};
+use crate::managed::{KindSchema, OneVersion};
+use crate::strategy::aggregation::{self, Role};
 use jiff::Timestamp;
-use kcp_storage::{Backend, Batch, CommitError, Expect, Key, Op, Value as Stored};
+use kcp_apimachinery::Status;
+use kcp_apimachinery::managed::{self, Entries, Request};
+use kcp_storage::{Backend, Batch, CommitError, Expect, Item, Key, Op, Value as Stored};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -18,6 +22,8 @@ pub const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 const API_VERSION: &str = "rbac.authorization.k8s.io/v1";
+/// The manager of what the server writes itself.
+const MANAGER: &str = "kube-apiserver";
 const ATTEMPTS: usize = 5;
 
 /// The declared roles and bindings.
@@ -37,7 +43,7 @@ pub enum BootstrapError {
     Write(#[from] CommitError),
     /// A stored role or binding cannot be decoded.
     #[error("{0}: {1}")]
-    Decode(String, serde_json::Error),
+    Decode(String, String),
 }
 
 #[derive(Clone, Debug)]
@@ -125,35 +131,100 @@ impl Bootstrap {
     }
 
     async fn changes(&self, store: &dyn Backend, now: Timestamp) -> Result<Vec<Op>, BootstrapError> {
-        let mut ops = Vec::new();
+        let now = kcp_apimachinery::time::format_rfc3339(now.as_second());
+        let mut pending = Vec::new();
         for declared in &self.objects {
-            let meta = &declared.object["metadata"];
-            let namespace = meta["namespace"].as_str().unwrap_or_default();
-            let name = meta["name"].as_str().unwrap_or_default();
-            let key = Key::new(declared.storage, BASE, namespace, name);
-            let (expect, mut object) = match store.get(&key).await? {
-                None => {
-                    let mut object = declared.object.clone();
-                    object["metadata"]["uid"] = Value::from(uuid::Uuid::new_v4().to_string());
-                    let created = kcp_apimachinery::time::format_rfc3339(now.as_second());
-                    object["metadata"]["creationTimestamp"] = Value::from(created);
-                    (Expect::Absent, object)
-                }
-                Some(item) => {
-                    let header = Header { api_version: API_VERSION, kind: declared.kind };
-                    let mut object = codec::decode(&item, header)
-                        .map_err(|error| BootstrapError::Decode(format!("{key:?}"), error))?;
-                    if !reconcile(&mut object, &declared.object) {
-                        continue;
-                    }
-                    (Expect::At(item.revision), object)
-                }
-            };
-            codec::strip(&mut object);
-            ops.push(Op::put(key, expect, Stored::new(codec::encode(&object, 0))));
+            pending.extend(declared.pending(store, &now).await?);
         }
-        Ok(ops)
+        aggregate(store, &mut pending, &now).await?;
+        Ok(pending.into_iter().map(Pending::op).collect())
     }
+}
+
+/// A role or binding that is to be written.
+struct Pending {
+    key: Key,
+    /// What is stored.
+    item: Option<Item>,
+    /// Without slots and entries of managed fields.
+    object: Value,
+    entries: Vec<u8>,
+}
+
+impl Pending {
+    fn op(self) -> Op {
+        let (expect, terms) = match self.item {
+            Some(item) => (Expect::At(item.revision), item.value.terms.to_vec()),
+            None => (Expect::Absent, Vec::new()),
+        };
+        Op::put(self.key, expect, Stored::indexed(codec::encode_lean(&self.object, &self.entries, 0), terms))
+    }
+}
+
+impl Declared {
+    /// What has to be written of it; `None` when it is there.
+    async fn pending(&self, store: &dyn Backend, now: &str) -> Result<Option<Pending>, BootstrapError> {
+        let meta = &self.object["metadata"];
+        let namespace = meta["namespace"].as_str().unwrap_or_default();
+        let name = meta["name"].as_str().unwrap_or_default();
+        let key = Key::new(self.storage, BASE, namespace, name);
+        let item = store.get(&key).await?;
+        let Some(item) = item else {
+            let mut object = self.object.clone();
+            object["metadata"]["uid"] = Value::from(uuid::Uuid::new_v4().to_string());
+            object["metadata"]["creationTimestamp"] = Value::from(now);
+            // What a kind always has, and nobody set.
+            let empty = json!({"metadata": {}, "rules": null});
+            let entries = self.entries((&empty, None), &object, now);
+            return Ok(Some(Pending { key, item: None, object, entries }));
+        };
+        let header = Header { api_version: API_VERSION, kind: self.kind };
+        let decoded = codec::decode_lean(&item, header);
+        let mut before = decoded.map_err(|error| BootstrapError::Decode(format!("{key:?}"), error.to_string()))?;
+        codec::strip(&mut before);
+        let mut object = before.clone();
+        if !reconcile(&mut object, &self.object) {
+            return Ok(None);
+        }
+        let entries = self.entries((&before, Some(codec::managed(&item.value))), &object, now);
+        Ok(Some(Pending { key, item: Some(item), object, entries }))
+    }
+
+    /// The entries of managed fields after the server's write, as JSON text; `entries` are those before it, `None` where
+    /// the object is new.
+    fn entries(&self, (before, entries): (&Value, Option<&[u8]>), after: &Value, now: &str) -> Vec<u8> {
+        let schema = KindSchema::compile(&format!("io.k8s.api.rbac.v1.{}", self.kind));
+        let versions = OneVersion { api_version: API_VERSION, of: schema.root() };
+        let request = Request { manager: MANAGER, api_version: API_VERSION, subresource: "", now };
+        // Entries that cannot be read are begun anew.
+        let known = entries.and_then(|entries| Entries::parse(entries).ok()).unwrap_or_default();
+        managed::update(before, after, known, &request, &versions, entries.is_none()).to_json()
+    }
+}
+
+/// Adds what has to be written so that the aggregating roles have the rules of the roles they select.
+async fn aggregate(store: &dyn Backend, pending: &mut Vec<Pending>, now: &str) -> Result<(), BootstrapError> {
+    let broken = |status: Status| BootstrapError::Decode("cluster roles".into(), status.message.to_string());
+    let mut roles = aggregation::load(store, BASE).await.map_err(broken)?;
+    for one in pending.iter().filter(|one| one.key.resource() == CLUSTER_ROLES) {
+        roles.insert(one.key.name().to_owned(), Role::new(one.object.clone(), None));
+    }
+    for (name, role) in &roles {
+        let Some(outdated) = aggregation::outdated(&roles, name) else { continue };
+        let key = Key::new(CLUSTER_ROLES, BASE, "", name);
+        let place = pending.iter_mut().find(|one| one.key == key);
+        let entries = match (&place, role.item()) {
+            (Some(one), _) => outdated.entries(&one.entries, now),
+            (None, Some(item)) => outdated.entries(codec::managed(&item.value), now),
+            (None, None) => continue,
+        };
+        let entries = entries.map_err(broken)?;
+        match place {
+            Some(one) => (one.object, one.entries) = (outdated.object, entries),
+            None => pending.push(Pending { key, item: role.item().cloned(), object: outdated.object, entries }),
+        }
+    }
+    Ok(())
 }
 
 fn role(spec: RoleSpec, storage: &'static str, kind: &'static str) -> Result<Declared, String> {
@@ -244,6 +315,55 @@ mod tests {
 
     /// The declaration that the server ships.
     const SHIPPED: &[u8] = include_bytes!("../../../../python/kcp/resources/bootstrap_rbac.json");
+
+    async fn stored(store: &kcp_storage::Memory, name: &str) -> Value {
+        let item = store.get(&Key::new(CLUSTER_ROLES, BASE, "", name)).await.unwrap().unwrap();
+        codec::decode(&item, Header { api_version: API_VERSION, kind: "ClusterRole" }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn aggregating_roles_show_the_rules_of_the_roles_they_select() {
+        let store = kcp_storage::Memory::default();
+        let bootstrap = Bootstrap::parse(SHIPPED).unwrap();
+        bootstrap.ensure(&store, Timestamp::UNIX_EPOCH).await.unwrap();
+        let part = |role: &Value| role["rules"].as_array().unwrap().clone();
+        let of_view = part(&stored(&store, "system:aggregate-to-view").await);
+        assert!(!of_view.is_empty());
+        assert_eq!(part(&stored(&store, "view").await), of_view);
+        let admin = part(&stored(&store, "admin").await);
+        for selected in ["system:aggregate-to-admin", "system:aggregate-to-edit", "system:aggregate-to-view"] {
+            assert!(part(&stored(&store, selected).await).iter().all(|rule| admin.contains(rule)), "{selected}");
+        }
+        let entries = &stored(&store, "admin").await["metadata"]["managedFields"];
+        let of = |index: usize| {
+            let entry = &entries[index];
+            (entry["manager"].as_str(), entry["operation"].as_str(), entry.get("subresource"), &entry["fieldsV1"])
+        };
+        let aggregated = json!({"f:rules": {}});
+        assert_eq!(of(0), (Some("clusterrole-aggregation-controller"), Some("Apply"), None, &aggregated));
+        let declared = json!({
+            "f:aggregationRule": {".": {}, "f:clusterRoleSelectors": {}},
+            "f:metadata": {"f:annotations": {".": {}, "f:rbac.authorization.kubernetes.io/autoupdate": {}},
+                "f:labels": {".": {}, "f:kubernetes.io/bootstrapping": {}}},
+        });
+        assert_eq!(of(1), (Some("kube-apiserver"), Some("Update"), None, &declared));
+        assert_eq!(entries.as_array().map(Vec::len), Some(2));
+    }
+
+    #[tokio::test]
+    async fn rules_taken_from_an_aggregating_role_come_back_at_the_next_start() {
+        let store = kcp_storage::Memory::default();
+        let bootstrap = Bootstrap::parse(SHIPPED).unwrap();
+        bootstrap.ensure(&store, Timestamp::UNIX_EPOCH).await.unwrap();
+        let mut view = stored(&store, "view").await;
+        let rules = view["rules"].take();
+        codec::strip(&mut view);
+        let key = Key::new(CLUSTER_ROLES, BASE, "", "view");
+        let op = Op::put(key, Expect::Any, Stored::new(codec::encode(&view, 0)));
+        store.commit(Batch { ops: vec![op], guards: Vec::new() }).await.unwrap();
+        assert_eq!(bootstrap.ensure(&store, Timestamp::UNIX_EPOCH).await.unwrap(), 1);
+        assert_eq!(stored(&store, "view").await["rules"], rules);
+    }
 
     #[tokio::test]
     async fn a_second_start_changes_nothing() {

@@ -16,7 +16,7 @@ use crate::server::ApiServer;
 use crate::strategy::Part;
 use crate::verbs::Target;
 use kcp_apimachinery::field::{ErrorList, Path};
-use kcp_apimachinery::managed::{self, Applied, Apply, Entries, FieldSet, Refusal, Request, SCALE_VERSION};
+use kcp_apimachinery::managed::{self, Applied, Apply, Entries, FieldSet, Refusal, Request, SCALE_VERSION, Versions};
 use kcp_apimachinery::{Status, meta, text, time};
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -168,6 +168,33 @@ pub fn applied(
     empty["kind"] = Value::from(served.kind.as_str());
     let wanted = Apply { live: live.unwrap_or(&empty), empty: &empty, config, force };
     merged(wanted, parse(entries)?, &author.request(&served.api_version), &versions)
+}
+
+/// What a controller writes over an object, in the commit of somebody else's write: an apply that takes over what others
+/// own.
+#[derive(Clone, Debug)]
+pub struct Over {
+    /// The controller's name as a manager.
+    pub manager: &'static str,
+    /// The object that the other write would have left, without entries.
+    pub live: Value,
+    /// What is applied.
+    pub config: Value,
+}
+
+impl Over {
+    /// The entries after it, as JSON text; `entries` are those that the other write left. `now` is RFC 3339 in UTC, to the
+    /// second.
+    ///
+    /// # Errors
+    /// 500 when the entries cannot be read, or the version of what is applied is not among `versions`.
+    pub fn entries(&self, versions: &dyn Versions, entries: &[u8], now: &str) -> Result<Vec<u8>, Status> {
+        let api_version = meta::api_version(&self.config);
+        let empty = serde_json::json!({"apiVersion": api_version, "kind": meta::kind(&self.config), "metadata": {}});
+        let wanted = Apply { live: &self.live, empty: &empty, config: &self.config, force: true };
+        let request = Request { manager: self.manager, api_version, subresource: "", now };
+        Ok(merged(wanted, parse(entries)?, &request, versions)?.entries)
+    }
 }
 
 /// Merges an applied scale into the one that an object shows. Returns the merged scale and the object's entries.

@@ -2,6 +2,8 @@
 //!
 //! A role with an `aggregationRule` has the rules of every role its selectors match, those every logical cluster has
 //! among them, in the order of names and each once. So whoever reads a role after a write sees what it grants.
+//! The rules are owned as if the controller that fills them in elsewhere had applied them.
+//!
 //! What access is decided by is derived from the same selectors elsewhere, and holds also where a bootstrap role
 //! changed after the roles of other clusters were written.
 
@@ -10,13 +12,15 @@ use super::{Admission, Departure};
 use crate::authz::BASE;
 use crate::authz::generations::CLUSTER_ROLES;
 use crate::codec::{self, Header};
+use crate::managed::{KindSchema, OneVersion, Over};
 use crate::server::ApiServer;
 use crate::verbs::storage_error;
 use kcp_apimachinery::selector::label::Selector;
-use kcp_apimachinery::{Status, meta};
-use kcp_storage::{At, Change, Expect, Guard, Item, Key, KeyRange, ListQuery, Op, Value as Stored};
-use serde_json::Value;
+use kcp_apimachinery::{Status, meta, time};
+use kcp_storage::{At, Backend, Change, Expect, Guard, Item, Key, KeyRange, ListQuery, Op, Value as Stored};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::LazyLock;
 
 const HEADER: Header<'static> = Header { api_version: "rbac.authorization.k8s.io/v1", kind: "ClusterRole" };
 
@@ -24,8 +28,14 @@ const HEADER: Header<'static> = Header { api_version: "rbac.authorization.k8s.io
 /// called like that.
 const AGGREGATORS: &str = "clusterroles.rbac.authorization.k8s.io/aggregators";
 
-/// A cluster role, as it is to be.
-struct Role {
+/// The manager that owns aggregated rules.
+const MANAGER: &str = "clusterrole-aggregation-controller";
+
+/// What field management knows of cluster roles.
+static SCHEMA: LazyLock<KindSchema> = LazyLock::new(|| KindSchema::compile("io.k8s.api.rbac.v1.ClusterRole"));
+
+/// A cluster role, as it is to be, without entries of managed fields.
+pub(crate) struct Role {
     object: Value,
     /// What is stored, where that is not what is being written.
     item: Option<Item>,
@@ -33,10 +43,16 @@ struct Role {
 }
 
 impl Role {
-    fn new(object: Value, item: Option<Item>) -> Self {
+    /// A role as it is to be; `item` is what is stored, where that is not what is being written.
+    pub(crate) fn new(object: Value, item: Option<Item>) -> Self {
         let selectors = object.pointer("/aggregationRule/clusterRoleSelectors").and_then(Value::as_array);
         let selectors = selectors.into_iter().flatten().filter_map(|one| Selector::from_label_selector(one).ok());
         Self { selectors: selectors.collect(), object, item }
+    }
+
+    /// What is stored, where that is not what is being written.
+    pub(crate) fn item(&self) -> Option<&Item> {
+        self.item.as_ref()
     }
 
     fn aggregates(&self) -> bool {
@@ -48,7 +64,43 @@ impl Role {
     }
 }
 
-type Roles = BTreeMap<String, Role>;
+/// The roles that hold in a cluster, by name.
+pub(crate) type Roles = BTreeMap<String, Role>;
+
+/// A role whose rules are no longer those of the roles it selects.
+pub(crate) struct Outdated {
+    /// The role with the rules it has to have.
+    pub(crate) object: Value,
+    over: Over,
+}
+
+impl Outdated {
+    /// What is stored of it, given the entries it has, as JSON text.
+    ///
+    /// # Errors
+    /// When the entries cannot be read.
+    pub(crate) fn entries(&self, entries: &[u8], now: &str) -> Result<Vec<u8>, Status> {
+        let versions = OneVersion { api_version: HEADER.api_version, of: SCHEMA.root() };
+        self.over.entries(&versions, entries, now)
+    }
+}
+
+/// Puts the rules together that the role of a name has to have; `None` where it has them, and of a role that does not
+/// aggregate.
+pub(crate) fn outdated(roles: &Roles, name: &str) -> Option<Outdated> {
+    let role = roles.get(name).filter(|role| role.aggregates())?;
+    let rules = Value::from(rules(roles, name, &mut HashSet::new()));
+    if role.object.get("rules").unwrap_or(&Value::Null) == &rules {
+        return None;
+    }
+    let mut config = json!({"apiVersion": HEADER.api_version, "kind": HEADER.kind, "metadata": {"name": name}});
+    if !rules.is_null() {
+        config["rules"] = rules.clone();
+    }
+    let mut object = role.object.clone();
+    object["rules"] = rules;
+    Some(Outdated { object, over: Over { manager: MANAGER, live: role.object.clone(), config } })
+}
 
 /// Fills in the rules of a written role that aggregates, and those of every role that aggregates the written one.
 ///
@@ -66,15 +118,16 @@ pub(super) async fn admit(
     let rule = |role: &Value| role.get("aggregationRule").filter(|rule| rule.is_object()).cloned();
     // Read before the roles are, so that an aggregating newcomer in between is noticed.
     let (guard, place) = place(server, cluster, rule(new) != old.and_then(rule)).await?;
-    let mut roles = load(server, cluster).await?;
+    let mut roles = load(&*server.store, cluster).await?;
     roles.insert(name.clone(), Role::new(new.clone(), None));
-    if roles[&name].aggregates() {
-        new["rules"] = rules(&roles, &name, &mut HashSet::new()).into();
-    }
-    let (mut guards, mut also) = update(&roles, Some(&name));
+    let over = outdated(&roles, &name).map(|mut outdated| {
+        new["rules"] = outdated.object["rules"].take();
+        outdated.over
+    });
+    let (mut guards, mut also) = update(server, &roles, Some(&name))?;
     guards.extend(guard);
     also.extend(place);
-    Ok(Admission { guards, also, turn: Some(turn) })
+    Ok(Admission { guards, also, over, turn: Some(turn) })
 }
 
 /// Takes the rules of a role that goes from the roles that aggregate it.
@@ -84,9 +137,9 @@ pub(super) async fn admit(
 pub(super) async fn depart(server: &ApiServer, turns: &Turns, key: &Key) -> Result<Departure, Status> {
     let turn = turns.take(key.cluster()).await;
     let (guard, _) = place(server, key.cluster(), false).await?;
-    let mut roles = load(server, key.cluster()).await?;
+    let mut roles = load(&*server.store, key.cluster()).await?;
     roles.remove(key.name());
-    let (mut guards, also) = update(&roles, None);
+    let (mut guards, also) = update(server, &roles, None)?;
     guards.extend(guard);
     Ok(Departure { instead: None, guards, also, turn: Some(turn) })
 }
@@ -109,13 +162,16 @@ async fn place(
 }
 
 /// The roles that hold in a cluster: its own before those that all have.
-async fn load(server: &ApiServer, cluster: &str) -> Result<Roles, Status> {
+///
+/// # Errors
+/// When the store cannot be read, or holds a role that cannot be decoded.
+pub(crate) async fn load(store: &dyn Backend, cluster: &str) -> Result<Roles, Status> {
     let mut roles = Roles::new();
     for from in [BASE, cluster] {
         let range = KeyRange::cluster(CLUSTER_ROLES, from);
         let query = ListQuery { range, at: At::Latest, after: None, limit: None };
-        for item in server.store.list(query).await.map_err(|error| storage_error(&error))?.items {
-            let mut object = codec::decode(&item, HEADER).map_err(Status::internal)?;
+        for item in store.list(query).await.map_err(|error| storage_error(&error))?.items {
+            let mut object = codec::decode_lean(&item, HEADER).map_err(Status::internal)?;
             codec::strip(&mut object);
             roles.insert(item.key.name().to_owned(), Role::new(object, (from == cluster).then_some(item)));
         }
@@ -124,19 +180,15 @@ async fn load(server: &ApiServer, cluster: &str) -> Result<Roles, Status> {
 }
 
 /// The changes of the cluster's own aggregating roles but `written`, and guards of what they were computed from.
-fn update(roles: &Roles, written: Option<&str>) -> (Vec<Guard>, Vec<Op>) {
+fn update(server: &ApiServer, roles: &Roles, written: Option<&str>) -> Result<(Vec<Guard>, Vec<Op>), Status> {
+    let now = time::format_rfc3339(server.clock.now().as_second());
     let (mut ops, mut changed) = (Vec::new(), HashSet::new());
     for (name, role) in roles {
-        let Some(item) = role.item.as_ref().filter(|_| role.aggregates() && written != Some(name.as_str())) else {
-            continue;
-        };
-        let rules = Value::from(rules(roles, name, &mut HashSet::new()));
-        if role.object.get("rules") == Some(&rules) {
-            continue;
-        }
-        let mut object = role.object.clone();
-        object["rules"] = rules;
-        let value = Stored::indexed(codec::encode(&object, codec::fingerprint(&item.value)), item.value.terms.to_vec());
+        let Some(item) = role.item.as_ref().filter(|_| written != Some(name.as_str())) else { continue };
+        let Some(outdated) = outdated(roles, name) else { continue };
+        let entries = outdated.entries(codec::managed(&item.value), &now)?;
+        let data = codec::encode_lean(&outdated.object, &entries, codec::fingerprint(&item.value));
+        let value = Stored::indexed(data, item.value.terms.to_vec());
         ops.push(Op::put(item.key.clone(), Expect::At(item.revision), value));
         changed.insert(name.as_str());
     }
@@ -147,7 +199,7 @@ fn update(roles: &Roles, written: Option<&str>) -> (Vec<Guard>, Vec<Op>) {
         .filter_map(|(_, role)| role.item.as_ref())
         .map(|item| Guard { key: item.key.clone(), expect: Expect::At(item.revision) })
         .collect();
-    (guards, ops)
+    Ok((guards, ops))
 }
 
 /// The rules of a role; `seen` are the roles whose rules are being put together, as roles may aggregate each other.
@@ -176,7 +228,6 @@ fn rules<'a>(roles: &'a Roles, name: &'a str, seen: &mut HashSet<&'a str>) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn role(labels: Value, selects: &[Value], rules: Value) -> Role {
         let selectors: Vec<Value> = selects.iter().map(|labels| json!({"matchLabels": labels})).collect();

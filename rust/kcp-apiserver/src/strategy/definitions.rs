@@ -213,7 +213,7 @@ impl Strategy for Definitions {
             let given = Names::parse(&new["status"]["acceptedNames"]);
             let (guards, mut also) = neighbours.decide_again(server, &key, &fixed, Some(&given), &now).await?;
             also.push(neighbours.turn);
-            Ok(Admission { guards, also, turn: Some(turn) })
+            Ok(Admission { guards, also, over: None, turn: Some(turn) })
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Verbs are the same for every resource and live in `verbs/`; whatever differs between kinds is a [`Strategy`].
 
-mod aggregation;
+pub(crate) mod aggregation;
 pub(crate) mod base;
 pub(crate) mod cells;
 mod configmaps;
@@ -19,6 +19,7 @@ mod turns;
 
 use crate::codec;
 use crate::exchange::Exchange;
+use crate::managed::Over;
 use crate::server::ApiServer;
 use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::managed::{FieldSet, Type};
@@ -47,6 +48,8 @@ pub struct Admission {
     pub guards: Vec<Guard>,
     /// Changes that happen together with the write, after it.
     pub also: Vec<Op>,
+    /// What admission changed of the object itself in a controller's name.
+    pub over: Option<Over>,
     /// Keeps others of this process from deciding about the same until the write is committed or given up.
     pub turn: Option<OwnedMutexGuard<()>>,
 }

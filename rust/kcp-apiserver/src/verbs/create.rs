@@ -145,6 +145,10 @@ pub async fn store(
             Some(admission) => admission,
             None => strategy.admit(server, exchange, &mut object, None, Part::Main).await?,
         };
+        let entries = match &admission.over {
+            Some(over) => write::written_over(server, target, over, &entries)?,
+            None => entries.clone(),
+        };
         write::check_depth(&object)?;
         if attempt == 1 {
             let warnings = strategy.warnings(&object, None);

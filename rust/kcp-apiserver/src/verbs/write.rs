@@ -4,7 +4,7 @@ use crate::codec;
 use crate::exchange::Exchange;
 use crate::expiry;
 use crate::garbage::{self, Leaving};
-use crate::managed::{self, Author};
+use crate::managed::{self, Author, Over, ServedVersions};
 use crate::server::ApiServer;
 use crate::strategy::{Part, Strategy, WORK_TERM};
 use crate::verbs::output;
@@ -14,7 +14,7 @@ use kcp_apimachinery::field::{ErrorList, Path};
 use kcp_apimachinery::managed::same_but_times;
 use kcp_apimachinery::meta;
 use kcp_apimachinery::status::Status;
-use kcp_apimachinery::strict;
+use kcp_apimachinery::{strict, time};
 use kcp_storage::{Batch, Change, CommitError, Expect, Item, Op, Value as Stored};
 use serde_json::Value;
 
@@ -142,6 +142,9 @@ pub async fn replace(
         Some(admission) => admission,
         None => strategy.admit(server, exchange, &mut new, Some(old_object), part).await?,
     };
+    if let Some(over) = &admission.over {
+        entries = written_over(server, target, over, &entries)?;
+    }
     check_depth(&new)?;
     exchange.warnings.extend(strategy.warnings(&new, Some(old_object)));
     if dry_run {
@@ -192,6 +195,15 @@ pub async fn replace(
         Err(CommitError::Conflict { .. } | CommitError::Guard { .. }) => Err(Lost::Race),
         Err(CommitError::Unavailable(text)) => Err(Status::service_unavailable(text).into()),
     }
+}
+
+/// The entries of an object that admission wrote over in a controller's name.
+///
+/// # Errors
+/// As [`Over::entries`].
+pub fn written_over(server: &ApiServer, target: &Target, over: &Over, entries: &[u8]) -> Result<Vec<u8>, Status> {
+    let versions = ServedVersions::new(&target.view, &target.served, Part::Main);
+    over.entries(&versions, entries, &time::format_rfc3339(server.clock.now().as_second()))
 }
 
 /// What a write is refused for: the metadata's errors and the kind's, in the order Kubernetes reports them.

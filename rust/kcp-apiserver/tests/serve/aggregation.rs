@@ -104,3 +104,54 @@ async fn a_role_that_a_finalizer_held_leaves_its_aggregate_when_it_is_let_go() {
     assert_eq!(kcp.merge(&format!("{ROLES}/leaf"), &json!({"metadata": {"finalizers": null}})).await.code, 200);
     assert_eq!(verbs(&kcp, "all").await, Vec::<String>::new());
 }
+
+/// Managers of a role, each with its operation and whether the rules are its own.
+async fn managers(kcp: &Harness, name: &str) -> Vec<(String, String, bool)> {
+    let role = kcp.get(&format!("{ROLES}/{name}")).await.body;
+    let entries = role["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+    let of = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+    let has_rules = |entry: &Value| entry["fieldsV1"].get("f:rules").is_some();
+    entries.iter().map(|entry| (of(entry, "manager"), of(entry, "operation"), has_rules(entry))).collect()
+}
+
+#[tokio::test]
+async fn aggregated_rules_belong_to_the_controller_that_fills_them_in() {
+    let kcp = Harness::new("one");
+    let controller = ("clusterrole-aggregation-controller".to_owned(), "Apply".to_owned(), true);
+    let writer = |rules: bool| ("me".to_owned(), "Update".to_owned(), rules);
+    let path = format!("{ROLES}?fieldManager=me");
+    kcp.post(&path, &role("leaf", json!({"to": "all"}), &["get"])).await;
+    // By the write of the role itself, which loses the rules it came with…
+    let mut all = aggregate("all", json!({}), json!({"to": "all"}));
+    all["rules"] = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]);
+    let created = kcp.post(&path, &all).await;
+    assert_eq!(created.body["rules"][0]["resources"], json!(["pods"]));
+    assert_eq!(managers(&kcp, "all").await, [controller.clone(), writer(false)]);
+    // …and by the write of a role it selects.
+    kcp.post(&path, &aggregate("later", json!({}), json!({"to": "later"}))).await;
+    assert_eq!(managers(&kcp, "later").await, [writer(true)]);
+    kcp.post(&path, &role("new", json!({"to": "later"}), &["get"])).await;
+    assert_eq!(managers(&kcp, "later").await, [controller.clone(), writer(false)]);
+    // Whoever writes the same rules back takes nothing over, and a write about something else changes no revision more.
+    let stored = kcp.get(&format!("{ROLES}/later")).await.body;
+    let again =
+        kcp.send("PUT", &format!("{ROLES}/later?fieldManager=you"), "application/json", stored.to_string()).await;
+    assert_eq!(again.body, stored);
+    // A rule written by hand is written over, and again belongs to the controller alone.
+    kcp.merge(&format!("{ROLES}/later?fieldManager=you"), &json!({"rules": []})).await;
+    assert_eq!(managers(&kcp, "later").await, [controller, writer(false)]);
+    kcp.delete(&format!("{ROLES}/new")).await;
+    assert_eq!(managers(&kcp, "later").await, [writer(false)]);
+}
+
+#[tokio::test]
+async fn a_local_role_that_aggregates_to_view_shows_in_a_local_aggregate_of_the_same_label() {
+    let kcp = Harness::new("one");
+    let label = "rbac.authorization.k8s.io/aggregate-to-view";
+    kcp.post(ROLES, &role("cowboys", json!({label: "true"}), &["get", "list"])).await;
+    assert_eq!(kcp.post(ROLES, &aggregate("view", json!({}), json!({label: "true"}))).await.code, 201);
+    assert_eq!(verbs(&kcp, "view").await, ["get", "list"]);
+    let listed = kcp.get(ROLES).await.body;
+    let view = listed["items"].as_array().unwrap().iter().find(|role| role["metadata"]["name"] == "view").unwrap();
+    assert_eq!(view["rules"].as_array().map(Vec::len), Some(2));
+}
