@@ -36,12 +36,22 @@ impl Changes {
     /// The definitions of `cluster` that changed after the change `number`; `None` when that is no longer known.
     pub fn since(&self, cluster: &str, number: u64) -> Option<BTreeSet<Box<str>>> {
         let inner = self.0.read();
-        let behind = usize::try_from(inner.newest - number.min(inner.newest)).unwrap_or(usize::MAX);
-        if behind > inner.recent.len() {
-            return None;
-        }
-        let newer = inner.recent.iter().rev().take(behind);
-        Some(newer.filter(|(of, _)| **of == *cluster).map(|(_, name)| name.clone()).collect())
+        Some(inner.newer(number)?.filter(|(of, _)| **of == *cluster).map(|(_, name)| name.clone()).collect())
+    }
+
+    /// The logical clusters whose definition `name` changed after the change `number`; `None` when that is no longer
+    /// known.
+    pub fn of_name_since(&self, name: &str, number: u64) -> Option<BTreeSet<Arc<str>>> {
+        let inner = self.0.read();
+        Some(inner.newer(number)?.filter(|(_, of)| **of == *name).map(|(cluster, _)| Arc::clone(cluster)).collect())
+    }
+}
+
+impl Inner {
+    /// The changes after `number`, newest first; `None` when some of them are no longer known.
+    fn newer(&self, number: u64) -> Option<impl Iterator<Item = &(Arc<str>, Box<str>)>> {
+        let behind = usize::try_from(self.newest - number.min(self.newest)).unwrap_or(usize::MAX);
+        (behind <= self.recent.len()).then(|| self.recent.iter().rev().take(behind))
     }
 }
 
@@ -97,11 +107,17 @@ mod tests {
         assert_eq!(names("a", 0), some(&["x", "z"]));
         assert_eq!(names("a", 1), some(&["z"]));
         assert_eq!(names("a", 3), some(&[]));
+        let clusters = |name: &str, number| {
+            changes.of_name_since(name, number).map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        change(&changes, DEFINITIONS, "b", "x");
+        assert_eq!(clusters("x", 0), Some(vec!["a".into(), "b".into()]));
+        assert_eq!((clusters("x", 1), clusters("x", 4)), (Some(vec!["b".into()]), Some(Vec::new())));
         for _ in 0..REMEMBERED {
             change(&changes, DEFINITIONS, "c", "w");
         }
-        assert_eq!(names("a", 2), None);
-        assert_eq!(names("a", 3), some(&[]));
-        assert_eq!(names("c", 3), some(&["w"]));
+        assert_eq!((names("a", 2), clusters("x", 2)), (None, None));
+        assert_eq!(names("a", 4), some(&[]));
+        assert_eq!(names("c", 4), some(&["w"]));
     }
 }

@@ -3,6 +3,7 @@
 mod built_in;
 mod changes;
 mod custom;
+mod everywhere;
 mod group;
 mod identity;
 mod served;
@@ -12,6 +13,7 @@ mod view;
 
 pub use built_in::{BuiltIns, GroupSpec, ResourceSpec, SubresourceSpec, VersionSpec};
 pub use custom::{api_version, stored};
+pub use everywhere::term as definition_term;
 pub use group::{CustomGroup, GroupVersion, Member, group_of};
 pub use identity::Identity;
 pub use served::{Column, Origin, Scale, Served, Subresource};

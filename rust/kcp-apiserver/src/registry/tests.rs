@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A store that counts the objects read from it.
+/// A store that counts the objects and index entries read from it.
 #[derive(Default)]
 struct Counting {
     memory: Memory,
     read: AtomicUsize,
+    indexed: AtomicUsize,
 }
 
 impl Backend for Counting {
@@ -57,7 +58,11 @@ impl Backend for Counting {
         after: Option<&'a IndexEntry>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<IndexEntry>, Error>> {
-        self.memory.index(prefix, after, limit)
+        Box::pin(async move {
+            let found = self.memory.index(prefix, after, limit).await?;
+            self.indexed.fetch_add(found.len(), Ordering::Relaxed);
+            Ok(found)
+        })
     }
 
     fn observe(&self, observer: Arc<dyn Observer>) {
@@ -82,7 +87,8 @@ impl Counting {
     async fn put(&self, cluster: &str, definition: &Value) {
         let name = definition["metadata"]["name"].as_str().unwrap();
         let key = Key::new(DEFINITIONS, cluster, "", name);
-        let op = Op::put(key, Expect::Any, kcp_storage::Value::new(codec::encode(definition, 0)));
+        let value = kcp_storage::Value::indexed(codec::encode(definition, 0), vec![definition_term(name)]);
+        let op = Op::put(key, Expect::Any, value);
         self.commit(Batch { ops: vec![op], guards: Vec::new() }).await.unwrap();
     }
 
@@ -199,4 +205,57 @@ async fn a_built_in_resource_cannot_be_shadowed() {
     store.put("a", &shadow).await;
     let view = registry.view("a").await.unwrap();
     assert!(!view.lookup("", "v1", "configmaps").unwrap().is_custom());
+}
+
+#[tokio::test]
+async fn a_wildcard_request_touches_the_clusters_that_serve_the_resource_and_no_others() {
+    let (store, registry) = registry();
+    // Names that begin alike, and a group that ends alike, are others.
+    for cluster in 0..300 {
+        let cluster = format!("c{cluster}");
+        for (plural, group) in [("r", "example.com.org"), ("rr", "example.com"), ("r", "g.example.com")] {
+            store.put(&cluster, &definition(plural, group, "f")).await;
+        }
+    }
+    for cluster in ["c7", "c8", "c299"] {
+        store.put(cluster, &definition("r", "example.com", cluster)).await;
+    }
+    let touched = || (store.read(), store.indexed.swap(0, Ordering::Relaxed));
+    touched();
+    let view = registry.wildcard("example.com", "v1", "r").await.unwrap();
+    assert_eq!(touched(), (3, 3));
+    assert!(view.lookup("example.com", "v1", "r").is_some() && view.lookup("example.com", "v1", "rr").is_none());
+    assert!(view.in_cluster("c7").is_some() && view.in_cluster("c9").is_none());
+    // Again: nothing; after changes elsewhere: nothing; after one more: that one.
+    store.put("c1", &definition("other", "example.com", "f")).await;
+    registry.wildcard("example.com", "v1", "r").await.unwrap();
+    assert_eq!(touched(), (0, 0));
+    store.put("c1", &definition("r", "example.com", "f")).await;
+    store.remove("c7", "r.example.com").await;
+    let view = registry.wildcard("example.com", "v1", "r").await.unwrap();
+    assert_eq!(touched(), (2, 0));
+    assert!(view.in_cluster("c7").is_none() && view.in_cluster("c1").is_some() && view.in_cluster("c8").is_some());
+    assert!(registry.wildcard("example.com", "v2", "r").await.unwrap().lookup("example.com", "v2", "r").is_none());
+    // How one cluster serves it, which a wildcard watch asks when something changed there.
+    let like = Arc::clone(view.lookup("example.com", "v1", "r").unwrap());
+    touched();
+    assert!(registry.custom("c299", &like).await.unwrap().is_some());
+    assert!(registry.custom("c300", &like).await.unwrap().is_none());
+    assert_eq!(touched(), (2, 0));
+}
+
+#[tokio::test]
+async fn a_wildcard_view_that_is_far_behind_is_found_by_the_index_again() {
+    let (store, registry) = registry();
+    store.put("a", &definition("r", "example.com", "f")).await;
+    registry.wildcard("example.com", "v1", "r").await.unwrap();
+    store.put("b", &definition("r", "example.com", "f")).await;
+    store.remove("a", "r.example.com").await;
+    for round in 0..9_000 {
+        store.put("c", &definition("s", "example.com", if round % 2 == 0 { "x" } else { "y" })).await;
+    }
+    store.read();
+    let view = registry.wildcard("example.com", "v1", "r").await.unwrap();
+    assert!(view.in_cluster("a").is_none() && view.in_cluster("b").is_some());
+    assert_eq!(store.read(), 1);
 }

@@ -1,6 +1,7 @@
 //! What one logical cluster serves, derived from its stored definitions and brought up to date by what changed.
 
 use crate::registry::changes::Changes;
+use crate::registry::everywhere::{self, Everywhere};
 use crate::registry::group::{CustomGroup, Draft, Member, group_of};
 use crate::registry::{BuiltIns, Identity, Served};
 use crate::verbs::storage_error;
@@ -8,7 +9,7 @@ use kcp_apimachinery::status::Status;
 use kcp_schema::{Interned, Pool};
 use kcp_storage::{At, Backend, Item, Key, KeyRange, ListQuery, Observer};
 use quick_cache::sync::Cache;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
@@ -29,21 +30,15 @@ pub struct ClusterView {
     built_ins: Arc<BuiltIns>,
     groups: BTreeMap<Arc<str>, Arc<CustomGroup>>,
     identity: OnceLock<Identity>,
-    /// Of a wildcard request: the resource as each logical cluster serves it…
-    by_cluster: HashMap<String, Arc<Served>>,
-    /// …after this change of definitions.
-    as_of: u64,
+    /// Of a wildcard request: the definition in each logical cluster…
+    everywhere: Option<Arc<Everywhere>>,
+    /// …and its version that was asked for, as one of them serves it.
+    wanted: Option<Arc<Served>>,
 }
 
 impl ClusterView {
     fn new(built_ins: &Arc<BuiltIns>, groups: BTreeMap<Arc<str>, Arc<CustomGroup>>) -> Self {
-        Self {
-            built_ins: Arc::clone(built_ins),
-            groups,
-            identity: OnceLock::new(),
-            by_cluster: HashMap::new(),
-            as_of: 0,
-        }
+        Self { built_ins: Arc::clone(built_ins), groups, identity: OnceLock::new(), everywhere: None, wanted: None }
     }
 
     /// One resource at one version. A built-in resource comes before a custom one of the same name: it cannot be
@@ -52,7 +47,7 @@ impl ClusterView {
         if let Some(served) = self.built_ins.lookup(group, version, resource) {
             return Some(served);
         }
-        if let Some(any) = self.by_cluster.values().next() {
+        if let Some(any) = &self.wanted {
             let wanted = any.group == group && any.version == version && any.resource == resource;
             return wanted.then_some(any);
         }
@@ -103,12 +98,12 @@ impl ClusterView {
 
     /// In the view of a wildcard request: the resource as one logical cluster serves it.
     pub fn in_cluster(&self, cluster: &str) -> Option<Arc<Served>> {
-        self.by_cluster.get(cluster).cloned()
+        self.everywhere.as_ref()?.served(cluster, &self.wanted.as_ref()?.version).cloned()
     }
 
     /// The change of definitions after which [`ClusterView::in_cluster`] holds.
     pub fn as_of(&self) -> u64 {
-        self.as_of
+        self.everywhere.as_ref().map_or(0, |everywhere| everywhere.as_of)
     }
 }
 
@@ -122,6 +117,12 @@ pub struct Registry {
     schemas: Pool,
     members: Interned<Member>,
     shared_groups: Interned<CustomGroup>,
+    everywhere: everywhere::Kept,
+}
+
+/// The name of the definition of a custom resource.
+fn definition_name(group: &str, resource: &str) -> String {
+    format!("{resource}.{}", if group.is_empty() { "core" } else { group })
 }
 
 impl Registry {
@@ -140,6 +141,7 @@ impl Registry {
             schemas: Pool::new(),
             members: Interned::default(),
             shared_groups: Interned::default(),
+            everywhere: everywhere::Kept::default(),
         }
     }
 
@@ -203,18 +205,28 @@ impl Registry {
         if self.plain.lookup(group, version, resource).is_some() {
             return Ok(Arc::clone(&self.plain));
         }
-        // Before the definitions are read, as above.
-        let as_of = self.changes.newest();
-        let name = format!("{resource}.{}", if group.is_empty() { "core" } else { group });
-        let mut by_cluster = HashMap::new();
-        for item in self.definitions(KeyRange::resource(DEFINITIONS)).await? {
-            if item.key.name() == name {
-                let member = self.member(&item)?;
-                let wanted = member.served.iter().find(|served| served.version == version);
-                by_cluster.extend(wanted.map(|served| (item.key.cluster().to_owned(), Arc::clone(served))));
-            }
+        let name = definition_name(group, resource);
+        let compile = |item: &Item| self.member(item);
+        let everywhere = self.everywhere.get(&*self.store, &self.changes, &name, compile).await?;
+        let wanted = everywhere.any(version).cloned();
+        let plain = ClusterView::new(&self.built_ins, BTreeMap::new());
+        Ok(Arc::new(ClusterView { everywhere: Some(everywhere), wanted, ..plain }))
+    }
+
+    /// How `cluster` serves a custom resource at a version. Reads its definition and no other.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn custom(&self, cluster: &str, like: &Served) -> Result<Option<Arc<Served>>, Status> {
+        let number = self.changes.of(cluster);
+        if let Some((of, view)) = self.views.get(cluster)
+            && of == number
+        {
+            return Ok(view.lookup(&like.group, &like.version, &like.resource).cloned());
         }
-        Ok(Arc::new(ClusterView { by_cluster, as_of, ..ClusterView::new(&self.built_ins, BTreeMap::new()) }))
+        let key = Key::new(DEFINITIONS, cluster, "", &definition_name(&like.group, &like.resource));
+        let Some(item) = self.store.get(&key).await.map_err(|error| storage_error(&error))? else { return Ok(None) };
+        Ok(self.member(&item)?.served.iter().find(|served| served.version == like.version).cloned())
     }
 
     /// The groups with some definitions put in or taken out.

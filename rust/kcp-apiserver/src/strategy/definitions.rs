@@ -7,9 +7,10 @@ use super::{Admission, Departure, Part, Removal, Strategy, cells};
 use crate::codec::{self, Header};
 use crate::exchange::Exchange;
 use crate::managed;
-use crate::registry::{CustomGroup, Member, Served, group_of};
+use crate::registry::{CustomGroup, Member, Served, definition_term, group_of};
 use crate::server::ApiServer;
 use crate::verbs::storage_error;
+use bytes::Bytes;
 use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::managed::FieldSet;
 use kcp_apimachinery::patch::StrategicSchema;
@@ -253,6 +254,10 @@ impl Strategy for Definitions {
     fn work(&self, object: &Value) -> Vec<&'static str> {
         let waits = meta::deletion_timestamp(object).is_some() && meta::has_finalizer(object, crd::CLEANUP_FINALIZER);
         if waits { vec![DELETION_WORK] } else { Vec::new() }
+    }
+
+    fn terms(&self, object: &Value) -> Vec<Bytes> {
+        vec![definition_term(meta::name(object))]
     }
 
     fn counts_generation(&self) -> bool {

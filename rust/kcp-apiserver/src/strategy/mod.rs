@@ -21,6 +21,7 @@ use crate::codec;
 use crate::exchange::Exchange;
 use crate::managed::Over;
 use crate::server::ApiServer;
+use bytes::Bytes;
 use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::managed::{FieldSet, Type};
 use kcp_apimachinery::patch::StrategicSchema;
@@ -181,6 +182,12 @@ pub trait Strategy: Send + Sync + 'static {
     fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
         let _ = (server, key);
         Box::pin(std::future::ready(Ok(Departure::default())))
+    }
+
+    /// Index terms that others find the object by, besides those of its owners and of unfinished work.
+    fn terms(&self, object: &Value) -> Vec<Bytes> {
+        let _ = object;
+        Vec::new()
     }
 
     /// Index terms besides the owners' uids: which kinds of unfinished work the object is.

@@ -62,6 +62,7 @@ pub fn check_depth(object: &Value) -> Result<(), Status> {
 pub fn stored(server: &ApiServer, cluster: &str, strategy: &dyn Strategy, object: &Value, entries: &[u8]) -> Stored {
     let mut terms: Vec<Bytes> =
         strategy.work(object).into_iter().map(|work| Bytes::from(format!("{WORK_TERM}{work}"))).collect();
+    terms.extend(strategy.terms(object));
     if strategy.expires() {
         terms.push(expiry::term(server.clock.now(), server.event_ttl));
     } else {

@@ -188,8 +188,12 @@ impl Stream {
         let registry = Arc::clone(&self.render.registry);
         let served = Arc::clone(&self.render.served);
         let (cluster, as_of) = (cluster.to_owned(), registry.changed(cluster));
-        let of = cluster.clone();
+        let (of, anywhere) = (cluster.clone(), self.render.elsewhere.is_some());
         let found = Box::pin(async move {
+            if anywhere {
+                // One definition, not all that the cluster holds.
+                return registry.custom(&of, &served).await;
+            }
             let view = registry.view(&of).await?;
             Ok(view.lookup(&served.group, &served.version, &served.resource).cloned())
         });
