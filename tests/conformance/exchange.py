@@ -230,7 +230,7 @@ REVISION = re.compile(
     r"""( \(\d+\))?"""
 )
 GENERATED_NAME = re.compile(r"(generated-)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
-AGE = re.compile(r"^\d+(s|m|m\d+s)$")
+AGE = re.compile(r"^\d+(s|m|m\d+s|h|h\d+m|d|d\d+h|y|y\d+d)$")
 
 
 def normalise_text(text: str, server: Server) -> str:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from tests.conformance.scenarios import (
     apply,
+    contents,
     definitions,
     discovery,
+    forms,
     instances,
     lifecycles,
     native_kinds,
@@ -43,4 +45,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     *versions.SCENARIOS,
     *negotiation.SCENARIOS,
     *native_kinds.SCENARIOS,
+    *forms.SCENARIOS,
+    *contents.SCENARIOS,
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.conformance.exchange import Ask, Scenario
 from tests.conformance.scenarios.make import (
+    APPLY,
     CORE,
     CRDS,
     JSON_PATCH,
@@ -23,7 +24,6 @@ from tests.conformance.scenarios.make import (
 if TYPE_CHECKING:
     from tests.conformance.exchange import Json
 
-APPLY = "application/apply-patch+yaml"
 MAPS = f"{CORE}/namespaces/apply/configmaps"
 ACCOUNTS = f"{CORE}/namespaces/apply/serviceaccounts"
 GIZMOS = "/apis/stable.example.com/v1/namespaces/apply/gizmos"

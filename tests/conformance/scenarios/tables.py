@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from tests.conformance.exchange import Ask, Scenario
-from tests.conformance.scenarios.make import CORE, CRDS, TABLE, crd, get, namespace, post, settle
-from tests.conformance.scenarios.objects import valid_objects
+from tests.conformance.scenarios.make import (
+    CORE,
+    CRDS,
+    RBAC,
+    TABLE,
+    config_map,
+    crd,
+    delete,
+    get,
+    named,
+    namespace,
+    post,
+    settle,
+)
+from tests.conformance.scenarios.objects import RBAC_V1, event, lease, new_event, role_ref, valid_objects
 
 PARTIAL = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
 PARTIAL_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
@@ -51,6 +64,79 @@ def on_kinds(suffix: str, accept: str, *, single: bool) -> tuple[Ask, ...]:
     )
 
 
+NS = f"{CORE}/namespaces/cells"
+USER = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io"}
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/cells/leases"
+NEW_EVENTS = "/apis/events.k8s.io/v1/namespaces/cells/events"
+# Objects whose columns have little, much or odd things to show, by what is odd about them.
+ODD_OBJECTS = {
+    "no-data": (f"{NS}/configmaps", named("v1", "ConfigMap", "no-data")),
+    "bytes": (f"{NS}/configmaps", named("v1", "ConfigMap", "bytes", data={"a": "b"}, binaryData={"c": "eA=="})),
+    "no-secrets": (f"{NS}/secrets", named("v1", "Secret", "no-secrets")),
+    "own-type": (f"{NS}/secrets", named("v1", "Secret", "own-type", type="example.com/own", data={"a": "eA=="})),
+    "account": (f"{NS}/serviceaccounts", named("v1", "ServiceAccount", "account", secrets=[{"name": "a"}])),
+    "no-holder": (LEASES, lease("no-holder")),
+    "no-rules": (f"{RBAC}/namespaces/cells/roles", named(RBAC_V1, "Role", "no-rules", rules=[])),
+    "nobody": (
+        f"{RBAC}/namespaces/cells/rolebindings",
+        named(RBAC_V1, "RoleBinding", "nobody", roleRef=role_ref("Role")),
+    ),
+    "many": (
+        f"{RBAC}/namespaces/cells/rolebindings",
+        named(
+            RBAC_V1,
+            "RoleBinding",
+            "many",
+            roleRef=role_ref("ClusterRole"),
+            subjects=[
+                *({**USER, "name": f"user-{n}"} for n in range(5)),
+                {"kind": "ServiceAccount", "name": "a", "namespace": "b"},
+                {"kind": "ServiceAccount", "name": "c", "namespace": "cells"},
+                {**USER, "kind": "Group", "name": "g"},
+            ],
+        ),
+    ),
+    "plain": (
+        f"{NS}/events",
+        event("cells", "plain", source=None, count=None, firstTimestamp=None, lastTimestamp=None),
+    ),
+    "subobject": (
+        f"{NS}/events",
+        event(
+            "cells",
+            "subobject",
+            message=" Two\nlines.\n",
+            involvedObject={"kind": "Pod", "name": "p", "namespace": "cells", "fieldPath": "spec.containers{a}"},
+        ),
+    ),
+    "no-kind": (f"{NS}/events", event("cells", "no-kind", involvedObject={"namespace": "cells"}, type="")),
+    "series": (
+        NEW_EVENTS,
+        new_event("cells", "series", series={"count": 7, "lastObservedTime": "2026-01-02T00:00:00.000000Z"}),
+    ),
+}
+ODD_CELLS = Scenario(
+    "odd-cells",
+    "Columns of built-in kinds whose objects have little, much or odd things to show.",
+    (
+        namespace("cells"),
+        *(post(name, path, body) for name, (path, body) in ODD_OBJECTS.items()),
+        post("held", f"{CORE}/namespaces", named("v1", "Namespace", "cells-held")
+             | {"metadata": {"name": "cells-held", "finalizers": ["example.com/held"]}}),
+        delete("going", f"{CORE}/namespaces/cells-held"),
+        post("scoped", CRDS, crd("lids", "Lid") | {"spec": {**crd("lids", "Lid")["spec"], "scope": "Cluster"}}),
+    ),
+    (
+        *(get(name, f"{path}/{body['metadata']['name']}", accept=TABLE) for name, (path, body) in ODD_OBJECTS.items()),
+        get("going", f"{CORE}/namespaces/cells-held?includeObject=None", accept=TABLE),
+        get("scoped", f"{CRDS}/lids.stable.example.com", accept=TABLE),
+        get("maps", f"{NS}/configmaps?fieldSelector=metadata.name%3Dbytes", accept=TABLE),
+        Ask("updated", "PUT", f"{NS}/configmaps/no-data", config_map("no-data", a="b"),
+            headers={"Accept": TABLE, "Content-Type": "application/json"}),
+        Ask("collection", "DELETE", f"{NS}/configmaps?fieldSelector=metadata.name%3Dbytes", headers={"Accept": TABLE}),
+    ),
+)  # fmt: skip
+
 SETUP = (
     namespace("tables"),
     *(post(kind, path, body) for kind, (path, body) in OBJECTS.items()),
@@ -60,6 +146,7 @@ SETUP = (
     post("empty-crate", CRATES, {**CRATE, "metadata": {"name": "empty"}, "spec": {}}),
 )
 SCENARIOS = (
+    ODD_CELLS,
     Scenario(
         "tables",
         "Lists and objects of every kind as Table.",

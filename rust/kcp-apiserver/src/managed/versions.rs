@@ -24,6 +24,10 @@ impl<'a> ServedVersions<'a> {
             return Some(self.served);
         }
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        // Events have versions in two groups, which know nothing of each other's fields.
+        if group != self.served.group {
+            return None;
+        }
         let found = self.view.lookup(group, version, &self.served.resource)?;
         (found.storage == self.served.storage).then_some(found)
     }

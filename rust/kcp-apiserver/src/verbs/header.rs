@@ -64,13 +64,17 @@ pub fn check(object: &mut Value, served: &Served, body: &[u8]) -> Result<(), Sta
     Err(if custom { custom_mismatch(object, served) } else { built_in_mismatch(kind, api_version, served) })
 }
 
+fn other_version(api_version: &str, served: &Served) -> Status {
+    Status::bad_request(format!(
+        "the API version in the data ({api_version}) does not match the expected API version ({})",
+        served.api_version
+    ))
+}
+
 fn custom_mismatch(object: &Value, served: &Served) -> Status {
     let (kind, api_version) = (meta::kind(object), meta::api_version(object));
     if api_version != served.api_version {
-        return Status::bad_request(format!(
-            "the API version in the data ({api_version}) does not match the expected API version ({})",
-            served.api_version
-        ));
+        return other_version(api_version, served);
     }
     let error = Error::invalid(&Path::root("kind"), kind, format!("must be {}", served.kind));
     Status::invalid(&GroupKind::new(&served.group, kind), meta::name(object), &ErrorList::from(error))
@@ -78,6 +82,9 @@ fn custom_mismatch(object: &Value, served: &Served) -> Status {
 
 fn built_in_mismatch(kind: &str, api_version: &str, served: &Served) -> Status {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    if kind == served.kind && is_known(group, version, kind) && package(group) == package(&served.group) {
+        return other_version(api_version, served);
+    }
     let why = if is_known(group, version, kind) {
         format!("converting ({version}.{kind}) to ({}.{}): unknown conversion", package(&served.group), served.kind)
     } else {

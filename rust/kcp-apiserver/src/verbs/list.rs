@@ -224,7 +224,7 @@ pub fn answer(
         out.extend_from_slice(b"\",\"apiVersion\":\"");
         out.extend_from_slice(served.api_version.as_bytes());
         out.extend_from_slice(b"\",\"metadata\":");
-        serde_json::to_writer(&mut out, &list_meta(served.is_custom(), found.revision, token, found.remaining))
+        serde_json::to_writer(&mut out, &list_meta(!served.is_typed(), found.revision, token, found.remaining))
             .map_err(Status::internal)?;
         out.extend_from_slice(b",\"items\":[");
         let mut first = true;
@@ -234,12 +234,12 @@ pub fn answer(
                 out.push(b',');
             }
             first = false;
-            output::append(&mut out, &served, item, served.is_custom())?;
+            output::append(&mut out, &served, item, !served.is_typed())?;
         }
         out.extend_from_slice(b"]}\n");
         return Ok(output::bytes(exchange, StatusCode::OK, "application/json", out));
     }
-    let custom = served.is_custom() && negotiated.shape == Shape::Plain;
+    let custom = !served.is_typed() && negotiated.shape == Shape::Plain;
     let metadata = list_meta(custom, found.revision, token, found.remaining);
     let mut objects = Vec::with_capacity(found.items.len());
     for item in &found.items {
@@ -250,7 +250,7 @@ pub fn answer(
     let value = match negotiated.shape {
         Shape::Plain | Shape::AggregatedDiscovery => {
             let items = objects.into_iter().map(|(mut object, served)| {
-                if let (false, Some(map)) = (served.is_custom(), object.as_object_mut()) {
+                if let (true, Some(map)) = (served.is_typed(), object.as_object_mut()) {
                     map.remove("kind");
                     map.remove("apiVersion");
                 }

@@ -52,8 +52,10 @@ impl IncludeObject {
 
 /// The form in which a request for one object of `target` is answered.
 pub fn negotiate(exchange: &Exchange, target: &Target) -> Result<Negotiated, Status> {
-    let offer =
-        Offer { transforms: target.served.allows("", "get"), ..Offer::resource(Endpoint::Object, &target.served) };
+    let offer = Offer {
+        transforms: target.served.allows(&exchange.info.subresource, "get"),
+        ..Offer::resource(Endpoint::Object, &target.served)
+    };
     negotiate::accept(exchange.headers(), exchange.query(), offer)
 }
 
