@@ -44,8 +44,15 @@ impl Harness {
     /// The same with a clock of the test's.
     pub fn at(cluster: &str, clock: Arc<dyn Clock>) -> Self {
         let memory = Arc::new(Memory::default());
+        let store = Arc::clone(&memory) as Arc<dyn Backend>;
+        Self { memory, ..Self::over(cluster, store, clock) }
+    }
+
+    /// The same over another store; `memory` is then empty.
+    pub fn over(cluster: &str, store: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Self {
+        let memory = Arc::new(Memory::default());
         let server = ApiServer::new(Config {
-            store: Arc::clone(&memory) as Arc<dyn Backend>,
+            store,
             clock,
             built_ins: BuiltIns::parse(BUILT_INS).expect("the table compiles"),
             authentication: Authentication::default(),

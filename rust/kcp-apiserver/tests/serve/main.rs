@@ -3,6 +3,7 @@
 mod aggregation;
 mod definitions;
 mod expiry;
+mod faults;
 mod garbage;
 mod harness;
 mod lists;

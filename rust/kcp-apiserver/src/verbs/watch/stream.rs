@@ -10,7 +10,6 @@ use crate::negotiate::{Media, Shape};
 use crate::registry::Served;
 use crate::verbs::initial::Initial;
 use crate::verbs::select::Selection;
-use crate::verbs::storage_error;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
 use kcp_apimachinery::status::Status;
@@ -75,6 +74,15 @@ pub(super) struct Learning {
     found: BoxFuture<'static, Result<Option<Arc<Served>>, Status>>,
 }
 
+/// What a stream that has begun says of a store that cannot go on: the answer's code is gone already, so that nobody
+/// will try again for it.
+fn interrupted(error: &Error) -> Status {
+    match error {
+        Error::Compacted { requested, oldest } => too_old(*requested, *oldest),
+        Error::Future { .. } | Error::Unavailable(_) => Status::internal(error),
+    }
+}
+
 impl Stream {
     /// Moves what is ready into `pending`.
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -92,8 +100,7 @@ impl Stream {
                     return self.push(line);
                 }
                 Ok(None) => self.initial = None,
-                Err(Error::Compacted { requested, oldest }) => return self.fail(&too_old(requested, oldest)),
-                Err(error) => return self.fail(&storage_error(&error)),
+                Err(error) => return self.fail(&interrupted(&error)),
             }
         }
         if std::mem::take(&mut self.end_mark) {
@@ -120,8 +127,7 @@ impl Stream {
             let query = WatchQuery { range: range.clone(), since: self.since, buffer: BUFFER };
             match store.watch(query) {
                 Ok(watch) => self.live = Live::Subscribed(watch),
-                Err(Error::Compacted { requested, oldest }) => return self.fail(&too_old(requested, oldest)),
-                Err(error) => return self.fail(&storage_error(&error)),
+                Err(error) => return self.fail(&interrupted(&error)),
             }
         }
         let Live::Subscribed(watch) = &mut self.live else {

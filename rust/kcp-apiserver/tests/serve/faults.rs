@@ -1,0 +1,198 @@
+//! A store that fails or is in the way.
+
+use crate::harness::{Harness, MAPS, config_map};
+use crate::watches::Lines;
+use kcp_apiserver::clock::SystemClock;
+use kcp_storage::memory::Memory;
+use kcp_storage::{
+    At, Backend, Batch, BoxFuture, Change, CommitError, Committed, Embedded, Error, Expect, IndexEntry, Item, Key,
+    ListQuery, Observer, Options, Page, Revision, Watch, WatchQuery,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// A store in memory with faults that a test switches on.
+#[derive(Default)]
+struct Faulty {
+    inner: Memory,
+    /// Pages of states that are past cannot be read.
+    loses_pages: AtomicBool,
+    /// So many keys that are still to come are found taken.
+    collisions: AtomicUsize,
+    /// How often a key was found taken so.
+    collided: AtomicUsize,
+}
+
+impl Faulty {
+    /// A server over a new store.
+    fn serve(cluster: &str) -> (Harness, Arc<Self>) {
+        let store = Arc::new(Self::default());
+        let backend = Arc::clone(&store) as Arc<dyn Backend>;
+        (Harness::over(cluster, backend, Arc::new(SystemClock)), store)
+    }
+
+    /// Whether the batch's first key is found taken.
+    fn collides(&self, batch: &Batch) -> bool {
+        let creates = batch.ops.first().is_some_and(|op| {
+            matches!(op.change, Change::Put(_)) && op.expect == Expect::Absent && op.key.resource() == "configmaps"
+        });
+        let left = |left: usize| left.checked_sub(1);
+        let collides = creates && self.collisions.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_ok();
+        self.collided.fetch_add(usize::from(collides), Ordering::SeqCst);
+        collides
+    }
+}
+
+impl Backend for Faulty {
+    fn head(&self) -> Revision {
+        self.inner.head()
+    }
+
+    fn compacted(&self) -> Revision {
+        self.inner.compacted()
+    }
+
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Item>, Error>> {
+        self.inner.get(key)
+    }
+
+    fn list(&self, query: ListQuery) -> BoxFuture<'_, Result<Page, Error>> {
+        if query.at != At::Latest && self.loses_pages.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(Error::Unavailable("the disk is gone".into())) });
+        }
+        self.inner.list(query)
+    }
+
+    fn count(&self, query: ListQuery) -> BoxFuture<'_, Result<usize, Error>> {
+        self.inner.count(query)
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>> {
+        if self.collides(&batch) {
+            return Box::pin(async { Err(CommitError::Conflict { index: 0, current: None }) });
+        }
+        self.inner.commit(batch)
+    }
+
+    fn watch(&self, query: WatchQuery) -> Result<Watch, Error> {
+        self.inner.watch(query)
+    }
+
+    fn index<'a>(
+        &'a self,
+        prefix: &'a [u8],
+        after: Option<&'a IndexEntry>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<IndexEntry>, Error>> {
+        self.inner.index(prefix, after, limit)
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        self.inner.observe(observer);
+    }
+
+    fn end_watches(&self) {
+        self.inner.end_watches();
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.inner.close()
+    }
+}
+
+/// The event is about a failure inside, and the last of its stream.
+async fn assert_ends_with_an_internal_error(mut lines: Lines) {
+    let event = lines.next().await.expect("an event");
+    assert_eq!(event["type"], "ERROR", "{event}");
+    let status = &event["object"];
+    assert_eq!((&status["kind"], &status["apiVersion"]), (&json!("Status"), &json!("v1")));
+    assert_eq!((&status["code"], &status["reason"]), (&json!(500), &json!("InternalError")));
+    assert!(status["message"].as_str().unwrap_or_default().starts_with("Internal error occurred: "), "{status}");
+    assert_eq!(lines.next().await, None, "the stream ends");
+}
+
+/// kube-api 3.5.15: a store that fails after the answer has begun ends the stream with a 500 as its last event.
+#[tokio::test]
+async fn a_watch_whose_state_cannot_be_read_to_its_end_says_so() {
+    let (admin, store) = Faulty::serve("lost-pages");
+    for number in 0..300 {
+        admin.post(MAPS, &config_map(&format!("m{number:03}"), json!({}))).await;
+    }
+    store.loses_pages.store(true, Ordering::SeqCst);
+    let mut lines = Lines::open(&admin, &format!("{MAPS}?watch=1&labelSelector=!absent")).await;
+    // The first page, which was read before the answer began.
+    for _ in 0..250 {
+        assert_eq!(lines.next().await.expect("an event")["type"], "ADDED");
+    }
+    assert_ends_with_an_internal_error(lines).await;
+    store.loses_pages.store(false, Ordering::SeqCst);
+    let mut lines = Lines::open(&admin, &format!("{MAPS}?watch=1&fieldSelector=metadata.name%3Dm299")).await;
+    assert_eq!(lines.next().await.expect("an event")["type"], "ADDED");
+}
+
+/// kube-api 3.5.15: the same where history was on a disk that lost it; what is newer is watched as before.
+#[tokio::test]
+async fn a_watch_whose_history_is_lost_says_so() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let options = Options { ring_events: 1, ring_bytes: 1, ..Options::default() };
+    let store: Arc<dyn Backend> = Arc::new(Embedded::open(directory.path(), options).expect("opens"));
+    let admin = Harness::over("lost-log", Arc::clone(&store), Arc::new(SystemClock));
+    let revision = |answer: &Value| answer["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+    let first = revision(&admin.post(MAPS, &config_map("m000", json!({}))).await.body);
+    for number in 1..50 {
+        admin.post(MAPS, &config_map(&format!("m{number:03}"), json!({}))).await;
+    }
+    let head = revision(&admin.get(MAPS).await.body);
+    let mut removed = 0;
+    let mut directories = vec![directory.path().to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).expect("a directory").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "log") {
+                std::fs::remove_file(path).expect("removed");
+                removed += 1;
+            }
+        }
+    }
+    assert!(removed > 0, "there is a log");
+    let lines = Lines::open(&admin, &format!("{MAPS}?watch=1&resourceVersion={first}")).await;
+    assert_ends_with_an_internal_error(lines).await;
+    let mut lines = Lines::open(&admin, &format!("{MAPS}?watch=1&resourceVersion={head}")).await;
+    admin.post(MAPS, &config_map("late", json!({}))).await;
+    assert_eq!(lines.next().await.expect("an event")["object"]["metadata"]["name"], "late");
+    store.close().await;
+}
+
+/// kube-api 3.2.2: a generated name that is taken is generated again, eight times in all.
+#[tokio::test]
+async fn generated_names_are_tried_eight_times() {
+    let (admin, store) = Faulty::serve("collisions");
+    admin.post(MAPS, &config_map("first", json!({}))).await;
+    let generated = json!({"metadata": {"generateName": "made-"}});
+
+    store.collisions.store(7, Ordering::SeqCst);
+    let answer = admin.post(MAPS, &generated).await;
+    assert_eq!((answer.code, store.collided.swap(0, Ordering::SeqCst)), (201, 7), "{}", answer.text);
+
+    store.collisions.store(usize::MAX, Ordering::SeqCst);
+    let answer = admin.post(MAPS, &generated).await;
+    assert_eq!((answer.code, store.collided.swap(0, Ordering::SeqCst)), (409, 8), "{}", answer.text);
+    let details = &answer.body["details"];
+    let name = details["name"].as_str().unwrap_or_default();
+    assert!(name.starts_with("made-") && name.len() == 10, "{details}");
+    assert_eq!((&details["kind"], &details["retryAfterSeconds"]), (&json!("configmaps"), &json!(1)));
+    assert_eq!(
+        answer.body["message"],
+        format!(
+            "configmaps \"{name}\" already exists, the server was not able to generate a unique name for the object"
+        )
+    );
+
+    // A name that was given is tried once.
+    let answer = admin.post(MAPS, &config_map("given", json!({}))).await;
+    assert_eq!((answer.code, store.collided.load(Ordering::SeqCst)), (409, 1), "{}", answer.text);
+    assert_eq!(answer.body["message"], "configmaps \"given\" already exists");
+}
