@@ -78,6 +78,45 @@ def test_apply_merges_lists_by_their_keys(kubectl: Client) -> None:
     assert "kubectl.kubernetes.io/restartedAt" in template["metadata"]["annotations"]
 
 
+MANIFESTS = (
+    applied("a:1"),
+    applied("a:1", replicas=0, paused=False, strategy={"type": "Recreate"}),
+    """
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {}}
+spec:
+  hostNetwork: false
+  volumes: [{name: none}, {name: memory, emptyDir: {medium: Memory, sizeLimit: 1024Mi}}]
+  containers:
+  - name: a
+    image: a
+    args: []
+    env: [{name: EMPTY, value: ""}]
+    resources: {limits: {cpu: 1, memory: 1024Mi}, requests: {cpu: 0.5}}
+    livenessProbe: {httpGet: {port: 80}}
+""",
+    """
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}, {port: 53, protocol: UDP, name: dns}], clusterIP: None}
+""",
+)
+
+
+@pytest.mark.parametrize("how", ["--server-side=true", "--server-side=false"])
+@pytest.mark.parametrize("manifest", MANIFESTS)
+def test_what_was_applied_does_not_differ(kubectl: Client, manifest: str, how: str) -> None:
+    """The same manifest again is no change, as a dry run and as a write."""
+    kubectl("apply", how, "-f", "-", stdin=manifest)
+    before = kubectl.json("get", "deployments,pods,services")
+    done = kubectl.run("diff", how, "-f", "-", stdin=manifest)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    kubectl("apply", how, "-f", "-", stdin=manifest)
+    assert kubectl.json("get", "deployments,pods,services") == before
+
+
 def test_a_rollout_is_followed_to_its_end(kubectl: Client) -> None:
     """What a syncer reports in the status is what `rollout status` reads."""
     kubectl("create", "deployment", "web", "--image=web:1")

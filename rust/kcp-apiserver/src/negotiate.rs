@@ -312,7 +312,7 @@ pub fn wrong_shape(wanted: &str, is_list: bool, served: &Served) -> Status {
         None | Some("" | "events") => "core",
         Some(first) => first,
     };
-    let go_type = match (served.is_custom(), is_list) {
+    let go_type = match (!served.is_typed(), is_list) {
         (true, true) => "*unstructured.UnstructuredList".to_owned(),
         (true, false) => "*unstructured.Unstructured".to_owned(),
         (false, _) => format!("*{package}.{kind}"),

@@ -22,6 +22,7 @@ mod pool;
 mod properties;
 mod props;
 mod prune;
+pub mod quantity;
 mod ratchet;
 mod shape;
 mod structural;

@@ -13,6 +13,7 @@ from tests.conformance.scenarios import (
     instances,
     lifecycles,
     native_kinds,
+    native_objects,
     negotiation,
     odd,
     refused_objects,
@@ -47,4 +48,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     *native_kinds.SCENARIOS,
     *forms.SCENARIOS,
     *contents.SCENARIOS,
+    *native_objects.SCENARIOS,
 )

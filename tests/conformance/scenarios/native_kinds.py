@@ -1,6 +1,6 @@
 """Deployments, Services and Pods: built in there, custom resources of native kinds here.
 
-What their fields default to differs, so answers are read as tables without objects, and as scales.
+Answers are read as tables without objects, and as scales; `native_objects` compares whole objects.
 """
 
 from __future__ import annotations

@@ -2,12 +2,15 @@
 //! kind.
 //!
 //! A custom resource that is in the table takes strategic merge patches and protobuf, prints the columns its own
-//! clients know, belongs to category `all`, and its objects are born with the defaults that clients take for granted.
-//! What an object may hold stays the business of its definition.
+//! clients know, belongs to category `all`, and its objects have the form, the defaults and the first status that an API
+//! server with the kind built in gives them. What an object may hold stays the business of its definition.
 
 mod cells;
 mod defaults;
+mod form;
 pub mod merge;
+mod pod;
+mod service;
 
 use crate::registry::Column;
 use kcp_apimachinery::patch::StrategicSchema;
@@ -28,16 +31,35 @@ pub struct Native {
     pub definition: &'static str,
     /// Where its label selector is, for the scale subresource.
     pub selector: Option<&'static str>,
-    /// What an object is given where it says nothing.
-    pub default: fn(&mut Value),
+    /// An object of which nothing is set, as Go's encoder prints it: what a new one is compared with to find its owners.
+    pub empty: fn() -> Value,
     /// The status that an object is created with.
-    pub status: fn() -> Option<Value>,
+    pub status: fn(&Value) -> Value,
+    /// What the server says in an object's specification, new or changed from an older one.
+    pub prepare: fn(&mut Value, Option<&Value>),
+    /// What makes a new generation.
+    pub counts: Counts,
+    /// Whether an update of an object that is not there creates it.
+    pub creates_on_update: bool,
+    /// Fields besides name and namespace that lists can be narrowed by.
+    pub fields: &'static [&'static str],
     /// Cells of a table row, in the order of the columns.
     pub cells: fn(&Value, jiff::Timestamp) -> Vec<Value>,
     /// Conditions of a table row.
     pub conditions: fn(&Value) -> Option<Value>,
     columns: &'static [ColumnSpec],
     merge: OnceLock<StrategicSchema>,
+}
+
+/// What makes a new generation of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// Nothing: generations are not counted.
+    Nothing,
+    /// A change of the specification.
+    Spec,
+    /// A change of the specification or of an annotation.
+    SpecAndAnnotations,
 }
 
 /// A column: heading, description (or the field that has it), whether only wide tables show it.
@@ -67,8 +89,15 @@ static TABLE: [Native; 3] = [
         resource: "deployments",
         definition: "io.k8s.api.apps.v1.Deployment",
         selector: Some(".spec.selector"),
-        default: defaults::deployment,
-        status: || None,
+        empty: || {
+            let template = json!({"metadata": {}, "spec": {"containers": null}});
+            json!({"spec": {"selector": null, "strategy": {}, "template": template}, "status": {}})
+        },
+        status: |_| json!({}),
+        prepare: |_, _| {},
+        counts: Counts::SpecAndAnnotations,
+        creates_on_update: false,
+        fields: &[],
         cells: cells::deployment::cells,
         conditions: |_| None,
         columns: &[
@@ -90,8 +119,12 @@ static TABLE: [Native; 3] = [
         resource: "services",
         definition: "io.k8s.api.core.v1.Service",
         selector: None,
-        default: defaults::service,
-        status: || Some(json!({"loadBalancer": {}})),
+        empty: || json!({"spec": {}, "status": {"loadBalancer": {}}}),
+        status: |_| json!({"loadBalancer": {}}),
+        prepare: service::addresses,
+        counts: Counts::Nothing,
+        creates_on_update: true,
+        fields: &["spec.clusterIP", "spec.type"],
         cells: cells::service::cells,
         conditions: |_| None,
         columns: &[
@@ -112,8 +145,21 @@ static TABLE: [Native; 3] = [
         resource: "pods",
         definition: "io.k8s.api.core.v1.Pod",
         selector: None,
-        default: |_| {},
-        status: || Some(json!({"phase": "Pending"})),
+        empty: || json!({"spec": {"containers": null}, "status": {}}),
+        status: pod::status,
+        prepare: |_, _| {},
+        counts: Counts::Spec,
+        creates_on_update: false,
+        fields: &[
+            "spec.hostNetwork",
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "status.nominatedNodeName",
+            "status.phase",
+            "status.podIP",
+        ],
         cells: cells::pod::cells,
         conditions: cells::pod::conditions,
         columns: &[
@@ -144,6 +190,28 @@ impl Native {
             .find(|row| row.group == group && row.version == version && row.kind == kind && row.resource == resource)
     }
 
+    /// Brings an object into the form that typed clients give it.
+    pub fn normalize(&self, object: &mut Value) {
+        form::normalize(object, self.definition);
+    }
+
+    /// Fills in defaults.
+    pub fn default(&self, object: &mut Value) {
+        defaults::fill(object, self.definition);
+    }
+
+    /// The text of a field that lists can be narrowed by; `None` for others.
+    pub fn field(&self, object: &Value, label: &str) -> Option<String> {
+        let known = self.fields.iter().find(|field| **field == label)?;
+        let value = known.split('.').try_fold(object, |value, field| value.get(field));
+        Some(match value {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None if *known == "spec.hostNetwork" => "false".to_owned(),
+            None => String::new(),
+        })
+    }
+
     /// Merge keys of strategic merge patches.
     pub fn strategic(&self) -> &StrategicSchema {
         self.merge.get_or_init(|| merge::schema(self.definition))
@@ -165,7 +233,7 @@ impl Native {
 }
 
 /// Drops the nulls of an object as typed decoding does: a field that is null is a field that is not set.
-pub fn drop_nulls(value: &mut Value) {
+fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(fields) => without_nulls(fields),
         Value::Array(items) => items.iter_mut().for_each(drop_nulls),

@@ -8,7 +8,8 @@ mod wire;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use messages::{Cardinality, Field, Type, message};
+use messages::message;
+pub(crate) use messages::{Cardinality, Field, Type};
 use serde_json::{Map, Value, json};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -180,6 +181,13 @@ pub fn fields(name: &str) -> BTreeMap<&'static str, Option<&'static str>> {
         }
     }
     all
+}
+
+/// The field of a message, or of a message embedded in it, by its name in JSON.
+pub(crate) fn field(definition: &str, name: &str) -> Option<&'static Field> {
+    let fields = message(definition)?;
+    let own = fields.iter().find(|field| field.name == name);
+    own.or_else(|| embedded(definition).find_map(|inner| field(inner, name)))
 }
 
 /// The messages whose fields stand among those of a message.

@@ -158,13 +158,13 @@ impl Served {
         self.subresources.iter().any(|sub| sub.name == "status")
     }
 
-    /// Whether items of lists carry `kind` and `apiVersion`: custom resources do, built-in ones do not.
+    /// Whether a definition says what it is.
     pub fn is_custom(&self) -> bool {
         matches!(self.origin, Origin::Custom { .. })
     }
 
     /// Whether clients have types for the kind: it is built in, or native. Such kinds are read and written as protobuf
-    /// and take strategic merge patches.
+    /// and take strategic merge patches, and items of their lists leave out `kind` and `apiVersion`.
     pub fn is_typed(&self) -> bool {
         !self.is_custom() || self.native.is_some()
     }

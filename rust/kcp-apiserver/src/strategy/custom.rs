@@ -3,7 +3,7 @@
 use crate::codec;
 use crate::exchange::Exchange;
 use crate::managed;
-use crate::native::{self, Native};
+use crate::native::{Counts, Native};
 use crate::server::ApiServer;
 use crate::strategy::{Admission, Part, Strategy};
 use kcp_apimachinery::GroupResource;
@@ -35,12 +35,20 @@ impl Custom {
     fn version(&self) -> &Version {
         &self.definition.versions[self.version]
     }
+
+    /// Fills in what every API server with the kind built in does. What the definition does not know stays out.
+    fn native_default(&self, object: &mut Value) {
+        if let Some(native) = self.native {
+            native.default(object);
+            self.version().schema.prune_only(object);
+        }
+    }
 }
 
 impl Strategy for Custom {
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
-        if self.native.is_some() {
-            native::drop_nulls(object);
+        if let Some(native) = self.native {
+            native.normalize(object);
         }
         let unknown = self.version().schema.decode(object, Malformed::Refuse).map_err(|error| error.to_string())?;
         Ok(unknown.into_iter().map(|path| format!("unknown field \"{path}\"")).collect())
@@ -48,17 +56,18 @@ impl Strategy for Custom {
 
     fn default(&self, object: &mut Value) {
         self.version().schema.default(object);
-        if let Some(native) = self.native {
-            (native.default)(object);
-        }
+        self.native_default(object);
     }
 
     fn prepare_create(&self, object: &mut Value) {
         if let (true, Some(map)) = (self.version().status, object.as_object_mut()) {
             map.remove("status");
-            if let Some(status) = self.native.and_then(|native| (native.status)()) {
-                map.insert("status".to_owned(), status);
+            if let Some(native) = self.native {
+                set(object, "status", Some((native.status)(object)));
             }
+        }
+        if let Some(native) = self.native {
+            (native.prepare)(object, None);
         }
     }
 
@@ -72,8 +81,20 @@ impl Strategy for Custom {
             _ if self.version().status => set(new, "status", old.get("status").cloned()),
             _ => {}
         }
+        if let (Some(native), true) = (self.native, part != Part::Status) {
+            (native.prepare)(new, Some(old));
+        }
         let keeps = |key: &str| key != "metadata" && !(key == "status" && self.version().status);
-        if part != Part::Status && !same_fields(new, old, keeps) {
+        let counts = self.native.map_or(Counts::Spec, |native| native.counts);
+        let changed = match counts {
+            Counts::Nothing => false,
+            Counts::Spec => !same_fields(new, old, keeps),
+            Counts::SpecAndAnnotations => {
+                let annotations = |object: &Value| object["metadata"].get("annotations").cloned();
+                !same_fields(new, old, keeps) || annotations(new) != annotations(old)
+            }
+        };
+        if part != Part::Status && changed {
             let generation = old["metadata"]["generation"].as_i64().unwrap_or_default();
             new["metadata"]["generation"] = (generation + 1).into();
         }
@@ -118,6 +139,9 @@ impl Strategy for Custom {
     }
 
     fn field(&self, object: &Value, label: &str) -> Option<String> {
+        if let Some(text) = self.native.and_then(|native| native.field(object, label)) {
+            return Some(text);
+        }
         let field = self.version().selectable_fields.iter().find(|field| &*field.name == label)?;
         Some(match field.path.first(object) {
             None | Some(Value::Null) => String::new(),
@@ -127,7 +151,21 @@ impl Strategy for Custom {
     }
 
     fn selects_by(&self, label: &str) -> bool {
-        self.version().selectable_fields.iter().any(|field| &*field.name == label)
+        let known = self.native.is_some_and(|native| native.fields.contains(&label));
+        known || self.version().selectable_fields.iter().any(|field| &*field.name == label)
+    }
+
+    fn has_selectable_fields(&self) -> bool {
+        let native = self.native.is_some_and(|native| !native.fields.is_empty());
+        native || !self.version().selectable_fields.is_empty()
+    }
+
+    fn creates_on_update(&self) -> bool {
+        self.native.is_some_and(|native| native.creates_on_update)
+    }
+
+    fn updates_unconditionally(&self) -> bool {
+        self.native.is_some()
     }
 
     fn encode(&self, object: &Value, entries: &[u8]) -> Vec<u8> {
@@ -155,6 +193,7 @@ impl Strategy for Custom {
                 schema.prune_only(object);
                 schema.default(object);
             }
+            self.native_default(object);
         }
         // Defaults are those of the version the object is stored at; in this one it is only cut to what there is.
         if schema.fingerprint() != self.fingerprint {
@@ -174,7 +213,7 @@ impl Strategy for Custom {
     }
 
     fn empty(&self) -> Value {
-        Value::Object(Map::new())
+        self.native.map_or_else(|| Value::Object(Map::new()), |native| (native.empty)())
     }
 
     fn fingerprint(&self) -> u64 {
@@ -182,7 +221,7 @@ impl Strategy for Custom {
     }
 
     fn counts_generation(&self) -> bool {
-        true
+        self.native.is_none_or(|native| native.counts != Counts::Nothing)
     }
 
     fn strategic(&self) -> Option<&StrategicSchema> {

@@ -20,7 +20,7 @@ pub struct Selection {
 /// The words for a label that fields cannot be selected by: kinds without labels of their own name the two that all have.
 fn unsupported(served: &Served, error: &str) -> String {
     match error.strip_prefix("field label not supported: ") {
-        Some(label) if !served.is_custom() && !served.strategy.has_selectable_fields() => {
+        Some(label) if served.is_typed() && !served.strategy.has_selectable_fields() => {
             format!("{label:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
         }
         _ => error.to_owned(),

@@ -138,3 +138,39 @@ async fn a_deployment_is_read_from_protobuf() {
     assert_eq!(answer.code, 201, "{}", answer.text);
     assert_eq!(answer.body["spec"]["template"]["spec"]["containers"][0]["ports"][0]["protocol"], "TCP");
 }
+
+/// A definition of an older Kubernetes does not get fields it does not know by a default.
+#[tokio::test]
+async fn no_default_brings_in_what_a_definition_does_not_know() {
+    let harness = Harness::new("root");
+    let path = format!("{}/../../tests/native/crds/pods.core.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read(path).expect("a pulled definition");
+    let mut definition: Value = serde_json::from_slice(&text).expect("a definition");
+    let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
+    let fields = definition.pointer_mut(spec).and_then(Value::as_object_mut).expect("fields");
+    assert!(fields.remove("enableServiceLinks").is_some());
+    assert_eq!(harness.post(DEFINITIONS, &definition).await.code, 201);
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let answer = harness.post("/api/v1/namespaces/default/pods", &pod).await;
+    assert_eq!(answer.code, 201, "{}", answer.text);
+    assert_eq!(answer.body["spec"]["restartPolicy"], "Always");
+    assert!(answer.body["spec"].get("enableServiceLinks").is_none());
+}
+
+#[tokio::test]
+async fn pods_are_selected_by_their_phase() {
+    let harness = natives().await;
+    let pods = "/api/v1/namespaces/default/pods";
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    assert_eq!(harness.post(pods, &pod).await.code, 201);
+    let names = async |phase: &str| {
+        let answer = harness.get(&format!("{pods}?fieldSelector=status.phase%3D{phase}")).await;
+        answer.body["items"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!((names("Pending").await, names("Running").await), (1, 0));
+    let running = json!({"status": {"phase": "Running"}});
+    assert_eq!(harness.merge(&format!("{pods}/p/status"), &running).await.code, 200);
+    assert_eq!((names("Pending").await, names("Running").await), (0, 1));
+}

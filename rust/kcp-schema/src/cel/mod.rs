@@ -28,4 +28,5 @@ mod types;
 mod validate;
 mod value;
 
+pub(crate) use functions::quantity::Quantity;
 pub use validate::Verdict;

@@ -82,6 +82,11 @@ impl Quantity {
         Ok(Quantity { nanos: sign * nanos(whole, fraction, decimal, binary), small })
     }
 
+    /// The amount in units of 10⁻⁹.
+    pub(crate) fn nanos(&self) -> i128 {
+        self.nanos
+    }
+
     pub(crate) fn compare(&self, other: &Quantity) -> Ordering {
         self.nanos.cmp(&other.nanos)
     }
