@@ -64,6 +64,11 @@ pub enum Expect {
     At(Revision),
     /// A value, of whatever revision, whose payload contains these bytes: the same object as long as they are its uid.
     Containing([u8; 36]),
+    /// A value, whatever it is.
+    Present,
+    /// No value at any key of the key's resource and logical cluster, whatever its other parts. A value that a batch of
+    /// the same group took away may still count.
+    Vacant,
     /// Anything or nothing.
     Any,
 }

@@ -1,6 +1,6 @@
 //! What a batch amounts to, and why it may not happen: one set of rules for all engines.
 
-use crate::{Batch, Birth, Change, CommitError, Event, EventKind, Expect, Item, Key, Op, Revision, Value};
+use crate::{Batch, Birth, Change, CommitError, Event, EventKind, Expect, Item, Key, KeyRange, Op, Revision, Value};
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
@@ -30,6 +30,9 @@ pub(crate) trait State {
     /// What stands at a key.
     fn current(&self, key: &Key) -> Result<Option<Item>, String>;
 
+    /// Whether no value stands in a range.
+    fn is_vacant(&self, range: &KeyRange) -> Result<bool, String>;
+
     /// Whether some value carries an index term.
     fn is_indexed(&self, term: &[u8]) -> Result<bool, String>;
 }
@@ -38,7 +41,7 @@ pub(crate) trait State {
 pub(crate) fn check(batch: &Batch, first: u64, state: &dyn State) -> Result<Vec<Step>, CommitError> {
     let current = |key: &Key| state.current(key).map_err(CommitError::Unavailable);
     for (index, guard) in batch.guards.iter().enumerate() {
-        if !meets(guard.expect, current(&guard.key)?.as_ref()) {
+        if !meets(guard.expect, &guard.key, current(&guard.key)?.as_ref(), state)? {
             return Err(CommitError::Guard { index });
         }
     }
@@ -50,7 +53,7 @@ pub(crate) fn check(batch: &Batch, first: u64, state: &dyn State) -> Result<Vec<
         let conflict = |current: Option<Item>| Err(CommitError::Conflict { index, current });
         let absent_wanted = matches!(op.change, Change::Bear(..)) && standing.is_some();
         let present_wanted = matches!(op.change, Change::Delete | Change::DeleteUnindexed(_)) && standing.is_none();
-        if !meets(op.expect, standing.as_ref()) || absent_wanted || present_wanted {
+        if !meets(op.expect, &op.key, standing.as_ref(), state)? || absent_wanted || present_wanted {
             return conflict(standing);
         }
         if let Change::DeleteUnindexed(term) = &op.change
@@ -108,13 +111,18 @@ pub(crate) fn born_events(birth: &Birth, cluster: &str, first: u64) -> Vec<Arc<E
         .collect()
 }
 
-fn meets(expect: Expect, current: Option<&Item>) -> bool {
-    match expect {
+fn meets(expect: Expect, key: &Key, current: Option<&Item>, state: &dyn State) -> Result<bool, CommitError> {
+    Ok(match expect {
         Expect::Any => true,
         Expect::Absent => current.is_none(),
         Expect::At(revision) => current.is_some_and(|item| item.revision == revision),
         Expect::Containing(bytes) => {
             current.is_some_and(|item| item.value.data.windows(bytes.len()).any(|window| window == bytes))
         }
-    }
+        Expect::Present => current.is_some(),
+        Expect::Vacant => {
+            let range = KeyRange::cluster(key.resource(), key.cluster());
+            state.is_vacant(&range).map_err(CommitError::Unavailable)?
+        }
+    })
 }

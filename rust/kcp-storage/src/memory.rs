@@ -173,6 +173,10 @@ impl check::State for State {
         Ok(self.current.get(key).cloned())
     }
 
+    fn is_vacant(&self, range: &KeyRange) -> Result<bool, String> {
+        Ok(!self.current.keys().any(|key| range.contains(key)))
+    }
+
     fn is_indexed(&self, term: &[u8]) -> Result<bool, String> {
         Ok(self.current.values().any(|item| item.value.terms.iter().any(|known| known == term)))
     }

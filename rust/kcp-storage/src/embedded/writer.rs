@@ -11,11 +11,11 @@
 //! store until it is opened again, which replays them.
 
 use super::Shared;
-use super::current::Current;
+use super::current::{Current, Load};
 use super::log::Appender;
 use super::record;
 use crate::check::{self, Step};
-use crate::{Batch, CommitError, Committed, Event, EventKind, Item, Key, Revision, Template};
+use crate::{Batch, CommitError, Committed, Event, EventKind, Item, Key, KeyRange, Revision, Template};
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -179,6 +179,17 @@ impl check::State for Ahead<'_> {
             Some(item) => Ok(item.clone()),
             None => self.shared.get_now(key),
         }
+    }
+
+    fn is_vacant(&self, range: &KeyRange) -> Result<bool, String> {
+        // What the group takes away still counts, as below.
+        let ahead = self.group.pending.iter().any(|(key, item)| item.is_some() && range.contains(key));
+        if ahead {
+            return Ok(false);
+        }
+        let view = self.shared.view();
+        let first = self.shared.current.items(&view, range, None, Load::Keys).next().transpose()?;
+        Ok(first.is_none())
     }
 
     fn is_indexed(&self, term: &[u8]) -> Result<bool, String> {

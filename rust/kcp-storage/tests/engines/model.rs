@@ -6,8 +6,8 @@ use crate::suite::{Store, brief, row, template};
 use bytes::Bytes;
 use kcp_storage::embedded::Clock;
 use kcp_storage::{
-    At, Batch, Birth, CommitError, Embedded, Error, Event, Expect, Guard, Item, Key, KeyRange, ListQuery, Memory, Op,
-    Options, Page, Retention, Revision, Value, Watch, WatchQuery,
+    At, Batch, Birth, Change, CommitError, Embedded, Error, Event, Expect, Guard, Item, Key, KeyRange, ListQuery,
+    Memory, Op, Options, Page, Retention, Revision, Value, Watch, WatchQuery,
 };
 use proptest::prelude::*;
 use std::path::Path;
@@ -21,12 +21,16 @@ enum Wanted {
     Current,
     Stale,
     Any,
+    Present,
+    Vacant,
+    Containing(u8),
 }
 
 #[derive(Clone, Debug)]
 enum Act {
     Put(usize, Wanted, u8),
     Delete(usize, Wanted),
+    DeleteUnindexed(usize, Wanted, u8),
     Bear(usize),
 }
 
@@ -68,13 +72,16 @@ fn ranges() -> Vec<KeyRange> {
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {
-    prop_oneof![1 => Just(Wanted::Absent), 1 => Just(Wanted::Stale), 3 => Just(Wanted::Current), 5 => Just(Wanted::Any)]
+    prop_oneof![1 => Just(Wanted::Absent), 1 => Just(Wanted::Stale), 3 => Just(Wanted::Current), 5 => Just(Wanted::Any),
+        1 => Just(Wanted::Present), 1 => Just(Wanted::Vacant), 1 => (0..3_u8).prop_map(Wanted::Containing)]
 }
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         4 => (0..keys().len(), wanted(), any::<u8>()).prop_map(|(key, wanted, value)| Act::Put(key, wanted, value)),
         2 => (0..keys().len(), wanted()).prop_map(|(key, wanted)| Act::Delete(key, wanted)),
+        2 => (0..keys().len(), wanted(), 0..6_u8)
+            .prop_map(|(key, wanted, value)| Act::DeleteUnindexed(key, wanted, value)),
         1 => (0..3_usize).prop_map(Act::Bear),
     ]
 }
@@ -92,6 +99,16 @@ fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::Wait),
         1 => any::<bool>().prop_map(|close| Action::Reopen { close }),
     ]
+}
+
+/// One of few index terms.
+fn term(of: u8, value: u8) -> Bytes {
+    Bytes::from(vec![of, 0, value % 2])
+}
+
+/// One of few uids, as values contain them.
+fn uid(of: u8) -> [u8; 36] {
+    [b'a' + of; 36]
 }
 
 #[derive(Default)]
@@ -141,6 +158,9 @@ impl World<'_> {
             (Wanted::Current, Some(item)) => Expect::At(item.revision),
             (Wanted::Stale, _) => Expect::At(Revision::new(1)),
             (Wanted::Any, _) => Expect::Any,
+            (Wanted::Present, _) => Expect::Present,
+            (Wanted::Vacant, _) => Expect::Vacant,
+            (Wanted::Containing(uid), _) => Expect::Containing(self::uid(*uid)),
         }
     }
 
@@ -150,11 +170,18 @@ impl World<'_> {
         for act in acts {
             batch.ops.push(match act {
                 Act::Put(key, wanted, value) => {
-                    let terms = (0..value % 3).map(|term| Bytes::from(vec![term, 0, value % 2])).collect();
-                    let value = Value::indexed(format!("value {value} {}", "x".repeat(usize::from(*value))), terms);
+                    let terms = (0..value % 3).map(|of| term(of, *value)).collect();
+                    let uid = String::from_utf8_lossy(&uid(value % 4)).into_owned();
+                    let data = format!("value {value} {uid} {}", "x".repeat(usize::from(*value)));
+                    let value = Value::indexed(data, terms);
                     Op::put(keys[*key].clone(), self.expect(&keys[*key], wanted).await, value)
                 }
                 Act::Delete(key, wanted) => Op::delete(keys[*key].clone(), self.expect(&keys[*key], wanted).await),
+                Act::DeleteUnindexed(key, wanted, value) => {
+                    let expect = self.expect(&keys[*key], wanted).await;
+                    let change = Change::DeleteUnindexed(term(value % 3, *value));
+                    Op { key: keys[*key].clone(), expect, change }
+                }
                 Act::Bear(cluster) => {
                     let cluster = ["a", "a-b", "c"][*cluster];
                     let slots = vec![Bytes::from(format!("{cluster} at {}", self.model.head()))];
