@@ -25,6 +25,11 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def seconds_since(time: str) -> float:
+    """Return how long ago a time of an object was, by the machine's clock."""
+    return (datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds()
+
+
 def merge(said: Sequence[dict[str, Any]], wanted: Sequence[Condition], time: str) -> list[dict[str, Any]]:
     """Return conditions with what is wanted in them; what says the same stays as it is.
 

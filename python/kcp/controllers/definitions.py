@@ -16,7 +16,15 @@ FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 TYPE = "Terminating"
 
 IN_PROGRESS = Condition(TYPE, True, "InstanceDeletionInProgress", "CustomResource deletion is in progress")
+CHECK = Condition(
+    TYPE,
+    True,
+    "InstanceDeletionCheck",
+    "could not confirm zero CustomResources remaining: context deadline exceeded",
+)
 COMPLETED = Condition(TYPE, False, "InstanceDeletionCompleted", "removed all instances")
+# Seconds that objects may take to go before the condition says that they do not.
+CHECK_AFTER = 60.0
 NEVER_ESTABLISHED = Condition(TYPE, False, "NeverEstablished", "resource was never established")
 
 
@@ -33,21 +41,23 @@ async def delete_instances(client: Client, facts: Facts, key: Key) -> bool:
     if not is_established(definition):
         definition = await tell(client, path, definition, NEVER_ESTABLISHED)
     else:
-        definition = await tell(client, path, definition, IN_PROGRESS)
+        if reason(definition) != CHECK.reason:
+            definition = await tell(client, path, definition, IN_PROGRESS)
         left = await facts.delete_instances(key.cluster, key.name)
         if left.error is not None:
             message = f"could not issue all deletes: {left.error}"
             await tell(client, path, definition, Condition(TYPE, True, "InstanceDeletionFailed", message))
             return False
         if left.objects:
+            if conditions.seconds_since(definition["metadata"]["deletionTimestamp"]) >= CHECK_AFTER:
+                await tell(client, path, definition, CHECK)
             return False
         definition = await tell(client, path, definition, COMPLETED)
-        # A create that was under way when the definition was deleted may have come after the first look.
-        if (await facts.delete_instances(key.cluster, key.name)).objects:
-            return False
     metadata = definition["metadata"]
     rest = [name for name in metadata.get("finalizers", []) if name != FINALIZER]
     patch = {"metadata": {"finalizers": rest, "resourceVersion": metadata["resourceVersion"]}}
+    # A create that was under way when the definition was deleted may have come after the look for objects: then this is
+    # refused as a conflict, and everything begins again.
     try:
         # The main endpoint would hold the whole definition against its rules: stored versions that it does not have
         # any more would keep it for ever.
@@ -62,6 +72,12 @@ def is_established(definition: dict[str, Any]) -> bool:
     """Tell whether the definition was ever in force, so that there can be objects of it."""
     said = definition.get("status", {}).get("conditions") or []
     return any(condition["type"] == "Established" and condition["status"] == "True" for condition in said)
+
+
+def reason(definition: dict[str, Any]) -> str | None:
+    """Return how far the deletion is, as the condition tells it."""
+    said = definition.get("status", {}).get("conditions") or []
+    return next((one["reason"] for one in said if one["type"] == TYPE), None)
 
 
 async def tell(client: Client, path: str, definition: dict[str, Any], condition: Condition) -> dict[str, Any]:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from kcp.controllers import definitions
 from tests.unit.controllers.harness import CLUSTER, DEFINITIONS, WIDGETS, Harness, Json, definition
+
+if TYPE_CHECKING:
+    import pytest
 
 NAME = "widgets.example.com"
 
@@ -34,6 +40,29 @@ async def test_5_2_4_conditions_tell_how_far_the_deletion_is(kcp: Harness) -> No
 
     await kcp.until(DEFINITIONS, NAME, note)
     assert states[-1] == ("False", "InstanceDeletionCompleted", "removed all instances")
+
+
+async def test_5_2_4_objects_that_do_not_go_are_said_to_after_a_minute(
+    kcp: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert definitions.CHECK_AFTER == 60
+    monkeypatch.setattr(definitions, "CHECK_AFTER", 0)
+    await kcp.good("POST", DEFINITIONS, definition())
+    await kcp.create(WIDGETS, "held", finalizers=["example.com/x"])
+    await kcp.good("DELETE", f"{DEFINITIONS}/{NAME}")
+    states: list[tuple[str, str, str]] = []
+
+    def note(found: Json | None) -> bool:
+        states.extend([terminating(found)] if found is not None else [])
+        return found is None or terminating(found)[1] == "InstanceDeletionCheck"
+
+    await kcp.until(DEFINITIONS, NAME, note)
+    message = "could not confirm zero CustomResources remaining: context deadline exceeded"
+    assert states[-1] == ("True", "InstanceDeletionCheck", message)
+    states.clear()
+    await kcp.good("PATCH", f"{WIDGETS}/held", {"metadata": {"finalizers": None}})
+    await kcp.until(DEFINITIONS, NAME, lambda found: note(found) and found is None)
+    assert {state[1] for state in states} == {"InstanceDeletionCheck", "InstanceDeletionCompleted"}
 
 
 async def test_5_2_5_nothing_is_created_while_a_definition_goes_and_all_else_works(kcp: Harness) -> None:

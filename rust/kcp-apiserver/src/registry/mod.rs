@@ -17,4 +17,4 @@ pub use everywhere::term as definition_term;
 pub use group::{CustomGroup, GroupVersion, Member, group_of};
 pub use identity::Identity;
 pub use served::{Column, Origin, Scale, Served, Subresource};
-pub use view::{ClusterView, DEFINITIONS, Registry};
+pub use view::{ClusterView, DEFINITIONS, Registry, definition_name};

@@ -121,7 +121,7 @@ pub struct Registry {
 }
 
 /// The name of the definition of a custom resource.
-fn definition_name(group: &str, resource: &str) -> String {
+pub fn definition_name(group: &str, resource: &str) -> String {
     format!("{resource}.{}", if group.is_empty() { "core" } else { group })
 }
 

@@ -4,6 +4,7 @@ use crate::codec;
 use crate::exchange::Exchange;
 use crate::managed;
 use crate::native::{Counts, Native};
+use crate::registry::{DEFINITIONS, definition_name};
 use crate::server::ApiServer;
 use crate::strategy::{Admission, Part, Strategy};
 use kcp_apimachinery::GroupResource;
@@ -13,7 +14,7 @@ use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::status::Status;
 use kcp_schema::crd::{Definition, Version};
 use kcp_schema::{Malformed, table};
-use kcp_storage::{BoxFuture, Value as Stored};
+use kcp_storage::{BoxFuture, Expect, Guard, Key, Value as Stored};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -122,18 +123,23 @@ impl Strategy for Custom {
     fn admit<'a>(
         &'a self,
         _server: &'a ApiServer,
-        _exchange: &'a Exchange,
+        exchange: &'a Exchange,
         new: &'a mut Value,
         old: Option<&'a Value>,
         _part: Part,
     ) -> BoxFuture<'a, Result<Admission, Status>> {
-        let result = if old.is_none() && self.definition.terminating {
+        let result = if old.is_some() {
+            Ok(Admission::default())
+        } else if self.definition.terminating {
             let resource = GroupResource::new(&*self.definition.group, &*self.definition.names.plural);
             let name = new["metadata"]["name"].as_str().unwrap_or_default();
             let text = "create not allowed while custom resource definition is terminating";
             Err(Status::forbidden(&resource, name, text))
         } else {
-            Ok(Admission::default())
+            // Who comes after the last look for objects comes after the definition as well, or before both.
+            let name = definition_name(&self.definition.group, &self.definition.names.plural);
+            let key = Key::new(DEFINITIONS, exchange.cluster_name(), "", &name);
+            Ok(Admission { guards: vec![Guard { key, expect: Expect::Present }], ..Admission::default() })
         };
         Box::pin(std::future::ready(result))
     }

@@ -15,9 +15,9 @@ use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::managed::FieldSet;
 use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::text::quote;
-use kcp_apimachinery::{Status, meta, time};
+use kcp_apimachinery::{GroupResource, Status, meta, time};
 use kcp_schema::crd::{self, Names};
-use kcp_storage::{BoxFuture, Change, Expect, Guard, Key, Op, Value as Stored};
+use kcp_storage::{At, BoxFuture, Change, Expect, Guard, Key, KeyRange, ListQuery, Op, Value as Stored};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -117,6 +117,24 @@ impl Neighbours {
         }
         Ok((guards, ops))
     }
+}
+
+/// What holds when a definition may go: none of its objects is left, and none comes before it went. A create is committed
+/// only while its definition stands, so that one of the two commits is refused whichever comes first.
+async fn no_objects(server: &ApiServer, key: &Key, group: &str) -> Result<Option<Guard>, Status> {
+    let plural = key.name().split_once('.').map_or(key.name(), |(plural, _)| plural);
+    let storage = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
+    if server.registry.plain().stored_as(&storage).is_some() {
+        // Objects of that name are of a built-in kind, which the definition never was.
+        return Ok(None);
+    }
+    let range = KeyRange::cluster(&storage, key.cluster());
+    let query = ListQuery { range, at: At::Latest, after: None, limit: Some(1) };
+    if server.store.count(query).await.map_err(|error| storage_error(&error))? > 0 {
+        let resource = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
+        return Err(Status::conflict(&resource, key.name(), "there are still objects of the definition"));
+    }
+    Ok(Some(Guard { key: Key::new(&storage, key.cluster(), "", ""), expect: Expect::Vacant }))
 }
 
 /// Whether a change of a definition leaves alone which names it asks for and has.
@@ -221,11 +239,13 @@ impl Strategy for Definitions {
     fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
         Box::pin(async move {
             let group = group_of(key.name());
+            let vacant = no_objects(server, key, group).await?;
             let turn = self.turns.take((key.cluster(), group)).await;
             let neighbours = Neighbours::read(server, key.cluster(), group).await?;
             let fixed = built_in_names(&server.registry.plain().built_ins().served, group);
             let now = time::format_rfc3339(server.clock.now().as_second());
-            let (guards, mut also) = neighbours.decide_again(server, key, &fixed, None, &now).await?;
+            let (mut guards, mut also) = neighbours.decide_again(server, key, &fixed, None, &now).await?;
+            guards.extend(vacant);
             also.push(neighbours.turn);
             Ok(Departure { instead: None, guards, also, turn: Some(turn) })
         })

@@ -185,6 +185,10 @@ pub async fn store(
                 return Err(exists(target, &name, current.as_ref(), !base.is_empty()));
             }
             Err(CommitError::Guard { .. } | CommitError::Conflict { .. }) if attempt < ATTEMPTS => {
+                if served.is_custom() && server.registry.custom(&target.cluster, served).await?.is_none() {
+                    // The definition went in between.
+                    return Err(Status::not_found_route());
+                }
                 if !target.namespace.is_empty() {
                     guard = Some(namespaces::check(server, target, &target.namespace, &name).await?);
                 }

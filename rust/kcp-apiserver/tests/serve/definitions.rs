@@ -2,7 +2,10 @@
 
 use crate::harness::{DEFINITIONS, Harness};
 use futures_util::future::join_all;
+use kcp_apiserver::control;
+use kcp_storage::{At, Backend, KeyRange, ListQuery};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn definition(plural: &str, kind: &str) -> Value {
     json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -49,4 +52,79 @@ async fn of_rivals_for_a_kind_one_is_served() {
     admin.merge(&path, &json!({"metadata": {"finalizers": null}})).await;
     let second = served().await;
     assert!(second.len() == 1 && second != first, "{first:?} then {second:?}");
+}
+
+/// The controller's way, as far as one look goes: the objects are deleted, then the finalizer.
+async fn let_go(kcp: &Harness, name: &str) -> bool {
+    let question = json!({"question": "deleteInstances", "cluster": "racing", "definition": name});
+    if control::ask(&kcp.server, question.to_string().as_bytes()).await.is_err() {
+        return true;
+    }
+    let path = format!("{DEFINITIONS}/{name}");
+    let answer = kcp.merge(&format!("{path}/status"), &json!({"metadata": {"finalizers": []}})).await;
+    assert!([200, 404, 409].contains(&answer.code), "{}", answer.text);
+    kcp.get(&path).await.code == 404
+}
+
+/// An object whose create was let in before its definition was deleted came after the last look for objects: the
+/// definition went, and the object was there again when somebody brought the definition back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_definition_that_goes_leaves_no_object_behind_whoever_creates_some_meanwhile() {
+    let admin = Arc::new(Harness::new("racing"));
+    let path = "/apis/example.com/v1/namespaces/default/things";
+    for round in 0..40 {
+        assert_eq!(admin.post(DEFINITIONS, &definition("things", "Thing")).await.code, 201);
+        let writers: Vec<_> = (0..6)
+            .map(|writer| {
+                let admin = Arc::clone(&admin);
+                tokio::spawn(async move {
+                    for number in 0.. {
+                        let name = format!("r{round}-{writer}-{number}");
+                        let thing =
+                            json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": name}});
+                        let answer = admin.post(path, &thing).await;
+                        match answer.code {
+                            201 => {}
+                            403 | 404 => return number,
+                            _ => panic!("{}", answer.text),
+                        }
+                    }
+                    0
+                })
+            })
+            .collect();
+        while admin.memory.count(things()).await.unwrap() < 10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(admin.delete(&format!("{DEFINITIONS}/things.example.com")).await.code, 200);
+        while !let_go(&admin, "things.example.com").await {}
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        assert_eq!(admin.memory.count(things()).await.unwrap(), 0, "round {round}");
+    }
+}
+
+fn things() -> ListQuery {
+    ListQuery { range: KeyRange::cluster("things.example.com", "racing"), at: At::Latest, after: None, limit: None }
+}
+
+#[tokio::test]
+async fn the_finalizer_of_a_definition_with_objects_cannot_be_taken_away() {
+    let admin = Harness::new("one");
+    assert_eq!(admin.post(DEFINITIONS, &definition("things", "Thing")).await.code, 201);
+    let thing = json!({"apiVersion": "example.com/v1", "kind": "Thing",
+        "metadata": {"name": "held", "finalizers": ["example.com/x"]}});
+    let path = "/apis/example.com/v1/namespaces/default/things";
+    assert_eq!(admin.post(path, &thing).await.code, 201);
+    let definition = format!("{DEFINITIONS}/things.example.com");
+    assert_eq!(admin.delete(&definition).await.code, 200);
+    let refused = admin.merge(&definition, &json!({"metadata": {"finalizers": null}})).await;
+    assert_eq!(refused.code, 409);
+    let message = "there are still objects of the definition";
+    assert!(refused.body["message"].as_str().unwrap().ends_with(message), "{}", refused.text);
+    admin.delete(&format!("{path}/held")).await;
+    admin.merge(&format!("{path}/held"), &json!({"metadata": {"finalizers": null}})).await;
+    assert_eq!(admin.merge(&definition, &json!({"metadata": {"finalizers": null}})).await.code, 200);
+    assert_eq!(admin.get(&definition).await.code, 404);
 }
