@@ -12,7 +12,7 @@ use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::managed::{FieldSet, Type};
 use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::status::Status;
-use kcp_schema::crd::{Definition, Version};
+use kcp_schema::crd::{Definition, Judgement, Version};
 use kcp_schema::{Malformed, table};
 use kcp_storage::{BoxFuture, Expect, Guard, Key, Value as Stored};
 use serde_json::{Map, Value};
@@ -102,18 +102,14 @@ impl Strategy for Custom {
     }
 
     fn validate_create(&self, object: &Value) -> ErrorList {
-        self.version().validate(object, None)
+        self.version().validate(object, None).errors
     }
 
-    fn validate_update(&self, new: &Value, old: &Value, part: Part) -> ErrorList {
+    fn judge_update(&self, new: &Value, old: &Value, part: Part) -> Judgement {
         match part {
             Part::Status => self.version().validate_status(new, old),
             Part::Main | Part::Finalize => self.version().validate(new, Some(old)),
         }
-    }
-
-    fn forgiven(&self, new: &Value, old: &Value) -> Vec<String> {
-        self.version().rule_warnings(new, old)
     }
 
     fn warnings(&self, object: &Value, old: Option<&Value>) -> Vec<String> {

@@ -26,6 +26,7 @@ use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::managed::{FieldSet, Type};
 use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::status::Status;
+use kcp_schema::crd::Judgement;
 use kcp_storage::{BoxFuture, Guard, Key, Op, Value as Stored};
 use serde_json::Value;
 use std::sync::Arc;
@@ -133,11 +134,9 @@ pub trait Strategy: Send + Sync + 'static {
         ErrorList::default()
     }
 
-    /// What is wrong with a changed object but was so before, in a part that did not change: warnings, told whatever
-    /// becomes of the change.
-    fn forgiven(&self, new: &Value, old: &Value) -> Vec<String> {
-        let _ = (new, old);
-        Vec::new()
+    /// The kind's rules for a change, and what they forgive.
+    fn judge_update(&self, new: &Value, old: &Value, part: Part) -> Judgement {
+        Judgement { errors: self.validate_update(new, old, part), warnings: Vec::new() }
     }
 
     /// Texts of warnings for a written object; `old` is what it replaces.

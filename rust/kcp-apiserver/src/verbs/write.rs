@@ -134,8 +134,9 @@ pub async fn replace(
         }
         errors
     };
-    let errors = all_errors(strategy, metadata, strategy.validate_update(&new, old_object, part));
-    exchange.warnings.extend(strategy.forgiven(&new, old_object));
+    let judged = strategy.judge_update(&new, old_object, part);
+    let errors = all_errors(strategy, metadata, judged.errors);
+    exchange.warnings.extend(judged.warnings);
     if !errors.is_empty() {
         return Err(Status::invalid(&target.kind(), old.key.name(), &errors).into());
     }

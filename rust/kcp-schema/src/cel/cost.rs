@@ -1,7 +1,7 @@
 //! What a call costs when it runs, in the API server's units.
 
 use super::program::Call;
-use super::value::{Value, count_chars};
+use super::value::Value;
 
 /// Cost of looking at one character of a text.
 pub(super) const TEXT_FACTOR: f64 = 0.1;
@@ -19,13 +19,7 @@ pub(super) fn size(value: Option<&Value<'_>>) -> u64 {
                 16
             }
         }
-        Some(Value::Cidr(cidr)) => {
-            if cidr.address.is_ipv4() {
-                4
-            } else {
-                16
-            }
-        }
+        Some(Value::Cidr(cidr)) => u64::from(cidr.bits.div_ceil(8)),
         Some(value) => value.size().map_or(1, |size| size as u64),
         None => 1,
     }
@@ -67,6 +61,11 @@ fn self_comparison(list: Option<&Value<'_>>) -> u64 {
     allocating(if texts { 2.0 + TEXT_FACTOR } else { 2.0 }, size.saturating_mul(size))
 }
 
+/// Whether it is known that texts or bytes are compared or added.
+fn is_of_text(call: &Call) -> bool {
+    call.overload.ends_with("_string") || call.overload.ends_with("_bytes")
+}
+
 /// The cost of a call with these arguments.
 pub(super) fn of_call(call: &Call, args: &[Value<'_>], result: Option<&Value<'_>>) -> u64 {
     let arg = |index: usize| size(args.get(index));
@@ -74,24 +73,24 @@ pub(super) fn of_call(call: &Call, args: &[Value<'_>], result: Option<&Value<'_>
         "isSorted" | "sum" | "max" | "min" | "indexOf" | "lastIndexOf" => args.first().map_or(0, traversal),
         "url" | "lowerAscii" | "upperAscii" | "substring" | "trim" | "cidr" | "isIP" | "isCIDR" | "quantity"
         | "isQuantity" | "semver" | "isSemver" => scaled(arg(0), TEXT_FACTOR),
-        "ip" if matches!(args.first(), Some(Value::Cidr(_))) => 1,
+        "ip" if call.overload == "cidr_ip" => 1,
         "ip" => scaled(arg(0), TEXT_FACTOR),
         "replace" | "split" | "ip.isCanonical" => scaled(arg(0), 2.0 * TEXT_FACTOR),
         "join" => scaled(size(result), 2.0 * TEXT_FACTOR),
         "find" | "findAll" | "matches" => matching(arg(0), arg(1)),
         "containsIP" => {
-            let parsed = if matches!(args.get(1), Some(Value::Text(_))) { scaled(arg(1), TEXT_FACTOR) } else { 0 };
+            let parsed = if call.overload == "cidr_contains_ip_string" { scaled(arg(1), TEXT_FACTOR) } else { 0 };
             scaled(2 * arg(0), TEXT_FACTOR) + parsed
         }
         "containsCIDR" => {
-            let parsed = if matches!(args.get(1), Some(Value::Text(_))) { scaled(arg(1), TEXT_FACTOR) } else { 0 };
+            let parsed = if call.overload == "cidr_contains_cidr_string" { scaled(arg(1), TEXT_FACTOR) } else { 0 };
             scaled(2 * arg(0), TEXT_FACTOR) + scaled(arg(0), TEXT_FACTOR) + 1 + parsed
         }
         "validate" => match args.first() {
             Some(Value::Format(format)) => matching(arg(1), format.pattern_size),
             _ => 1,
         },
-        "slice" | "lists.range" | "reverse" if matches!(result, Some(Value::List(_))) => allocating(1.0, size(result)),
+        "slice" | "lists.range" | "reverse" => allocating(1.0, size(result)),
         "flatten" => {
             let depth = match args.get(1) {
                 Some(Value::Int(depth)) => *depth as f64,
@@ -123,17 +122,8 @@ pub(super) fn of_call(call: &Call, args: &[Value<'_>], result: Option<&Value<'_>
             ) => 1,
             _ => scaled(arg(0).min(arg(1)), TEXT_FACTOR),
         },
-        "_<_" | "_<=_" | "_>_" | "_>=_" => match args.first() {
-            Some(Value::Text(_) | Value::Bytes(_)) => scaled(arg(0).min(arg(1)), TEXT_FACTOR),
-            _ => 1,
-        },
-        "_+_" => match (args.first(), args.get(1)) {
-            (Some(Value::Text(a)), Some(Value::Text(b))) => {
-                scaled((count_chars(a) + count_chars(b)) as u64, TEXT_FACTOR)
-            }
-            (Some(Value::Bytes(a)), Some(Value::Bytes(b))) => scaled((a.len() + b.len()) as u64, TEXT_FACTOR),
-            _ => 1,
-        },
+        "_<_" | "_<=_" | "_>_" | "_>=_" if is_of_text(call) => scaled(arg(0).min(arg(1)), TEXT_FACTOR),
+        "_+_" if is_of_text(call) => scaled(arg(0).saturating_add(arg(1)), TEXT_FACTOR),
         _ => 1,
     }
 }

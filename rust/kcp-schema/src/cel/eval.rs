@@ -24,6 +24,8 @@ const PATTERNS: usize = 32;
 pub(crate) struct Machine<'a> {
     variables: &'a [Value<'a>],
     locals: Vec<Value<'a>>,
+    /// What locals stand for that nobody has asked for yet.
+    pending: Vec<Option<&'a Op>>,
     limit: u64,
     spent: u64,
     work: u64,
@@ -48,7 +50,8 @@ impl Program {
 impl<'a> Machine<'a> {
     pub(super) fn new(variables: &'a [Value<'a>], slots: usize, limit: u64) -> Machine<'a> {
         let locals = vec![Value::Null; slots];
-        Machine { variables, locals, limit, spent: 0, work: WORK, patterns: HashMap::new() }
+        let pending = vec![None; slots];
+        Machine { variables, locals, pending, limit, spent: 0, work: WORK, patterns: HashMap::new() }
     }
 
     /// Counts cost.
@@ -85,52 +88,47 @@ impl<'a> Machine<'a> {
         compiled.ok_or_else(|| bad_pattern(source))
     }
 
+    /// The value of an operation. One that names a place in a variable costs a unit more than finding the place.
     pub(super) fn eval(&mut self, op: &'a Op) -> Outcome<'a> {
+        let found = self.resolve(op);
+        if has_root(op) {
+            self.spend(1)?;
+        }
+        found
+    }
+
+    /// The value of an operation that another one goes on from: a chain of fields and indices is paid for as a whole.
+    fn resolve(&mut self, op: &'a Op) -> Outcome<'a> {
         match op {
             Op::Const(literal) => Ok(constant(literal)),
             Op::Type(name) => Ok(Value::Type(name.as_ref().into())),
-            Op::Variable(index) => {
-                self.spend(1)?;
-                match self.variables.get(*index) {
-                    Some(value) => Ok(value.clone()),
-                    None => Err(Error::new("no such attribute(s)")),
-                }
-            }
-            Op::Local(slot) => {
-                self.spend(1)?;
-                match &self.locals[*slot] {
-                    Value::Failed(error) => Err(error.clone()),
-                    value => Ok(value.clone()),
-                }
-            }
+            Op::Variable(index) => match self.variables.get(*index) {
+                Some(value) => Ok(value.clone()),
+                None => Err(Error::new("no such attribute(s)")),
+            },
+            Op::Local(slot) => self.local(*slot),
             Op::Select(operand, field) => self.select(operand, field),
             Op::OptionalSelect(operand, field) => {
-                let operand = self.eval(operand)?;
+                let operand = self.resolve(operand)?;
                 let found = optional_field(operand, field)?;
                 self.spend(u64::from(matches!(found, Value::Optional(Some(_)))))?;
                 Ok(found)
             }
             Op::Has(operand, field) => {
-                let operand = self.eval(operand)?;
-                has(operand, field)
+                let operand = self.resolve(operand)?;
+                let is_optional = matches!(operand, Value::Optional(_));
+                let found = has(operand, field);
+                self.spend(u64::from(!is_optional || matches!(found, Ok(Value::Bool(true)))))?;
+                found
             }
-            Op::Index { of: op_of, key, optional } => {
-                let of = self.eval(op_of)?;
-                // A variable as the key is one step with the indexing.
-                let cost = u64::from(!is_attribute(key)) + u64::from(!is_attribute(op_of));
-                let key = self.eval(key)?;
-                self.spend(if *optional { 0 } else { cost })?;
-                let found = index(of, &key, *optional)?;
-                self.spend(if *optional && matches!(found, Value::Optional(Some(_))) { cost } else { 0 })?;
-                Ok(found)
-            }
+            Op::Index { of, key, optional } => self.index(of, key, *optional),
             Op::And(a, b) => self.logic(a, b, false),
             Op::Or(a, b) => self.logic(a, b, true),
             Op::Choose(parts) => {
                 let [condition, then, otherwise] = &**parts;
                 match self.eval(condition)? {
-                    Value::Bool(true) => self.branch(then),
-                    Value::Bool(false) => self.branch(otherwise),
+                    Value::Bool(true) => self.resolve(then),
+                    Value::Bool(false) => self.resolve(otherwise),
                     _ => Err(Error::no_overload()),
                 }
             }
@@ -159,7 +157,7 @@ impl<'a> Machine<'a> {
                 self.map(entries)
             }
             Op::Bind { slot, value, body } => {
-                self.locals[*slot] = self.eval(value)?;
+                self.pending[*slot] = Some(value);
                 self.eval(body)
             }
             Op::Fold(fold) => self.fold(fold),
@@ -167,23 +165,47 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What a condition chose; that it is a variable costs nothing more.
-    fn branch(&mut self, op: &'a Op) -> Outcome<'a> {
-        if is_attribute(op) {
-            self.spent = self.spent.saturating_sub(1);
+    fn local(&mut self, slot: usize) -> Outcome<'a> {
+        if let Some(op) = self.pending[slot].take() {
+            self.locals[slot] = failed_or(self.eval(op))?;
         }
-        self.eval(op)
+        match &self.locals[slot] {
+            Value::Failed(error) => Err(error.clone()),
+            value => Ok(value.clone()),
+        }
     }
 
     fn select(&mut self, operand: &'a Op, field: &str) -> Outcome<'a> {
-        let is_attribute = is_attribute(operand);
-        let value = self.eval(operand)?;
-        self.spend(if is_attribute { 1 } else { 2 })?;
+        let value = self.resolve(operand)?;
         match &value {
-            Value::Map(map) => map.get_field(field)?.ok_or_else(|| Error::new(format!("no such key: {field}"))),
-            Value::Optional(_) => optional_field(value, field),
-            _ => Err(Error::no_overload()),
+            Value::Optional(_) => {
+                let found = optional_field(value, field)?;
+                self.spend(u64::from(matches!(found, Value::Optional(Some(_)))))?;
+                Ok(found)
+            }
+            Value::Map(map) => {
+                self.spend(1)?;
+                map.get_field(field)?.ok_or_else(|| Error::new(format!("no such key: {field}")))
+            }
+            _ => {
+                self.spend(1)?;
+                Err(Error::no_overload())
+            }
         }
+    }
+
+    fn index(&mut self, of: &'a Op, key: &'a Op, optional: bool) -> Outcome<'a> {
+        let of = self.resolve(of)?;
+        if matches!(of, Value::Optional(None)) {
+            return Ok(of);
+        }
+        let optional = optional || matches!(of, Value::Optional(_));
+        let found = self.resolve(key).and_then(|key| index(of, &key, optional));
+        if found.as_ref().is_err_and(Error::is_cancelled) {
+            return found;
+        }
+        self.spend(u64::from(!optional || matches!(found, Ok(Value::Optional(Some(_))))))?;
+        found
     }
 
     /// `&&` and `||`: the deciding value wins over errors, wherever it stands.
@@ -212,14 +234,17 @@ impl<'a> Machine<'a> {
             match self.eval(arg) {
                 Ok(value) => args.push(value),
                 Err(error) if error.is_cancelled() => return Err(error),
-                // The others are looked at all the same, and the call is paid for.
+                // Such a call looks at nothing more, and is paid for only if there was nothing more to look at.
+                Err(error) if call.stops_early && args.len() + 1 < call.args.len() => return Err(error),
+                // Else the others are looked at all the same, and the call is paid for.
                 Err(error) => {
+                    args.push(Value::Failed(error.clone()));
                     failed.get_or_insert(error);
                 }
             }
         }
         if let Some(error) = failed {
-            self.spend(1)?;
+            self.spend(if call.is_free { 0 } else { cost::of_call(call, &args, None) })?;
             return Err(error);
         }
         let mut result = (call.run)(self, call, &args);
@@ -228,6 +253,12 @@ impl<'a> Machine<'a> {
                 return result;
             }
             if args.len() == 1 && error.message() == "no such overload" && call.name.starts_with(char::is_alphabetic) {
+                let takes =
+                    if call.name.as_ref() == "size" { String::new() } else { format!("({})", args[0].type_name()) };
+                result = Err(Error::new(format!("no such overload: {}{takes}", call.name)));
+            }
+            let compares = matches!(&*call.name, "_<_" | "_<=_" | "_>_" | "_>=_");
+            if compares && result.is_err() && matches!(args[0], Value::List(_) | Value::Map(_) | Value::Null) {
                 result = Err(Error::new(format!("no such overload: {}", call.name)));
             }
         }
@@ -332,62 +363,91 @@ impl<'a> Machine<'a> {
 
     fn step(&mut self, step: &'a Op, accu: usize) -> Result<(), Error> {
         match step {
-            Op::Append { slot, item } => {
+            Op::Append { slot, item, is_free } => {
                 self.spend(1)?;
-                let item = self.eval(item)?;
-                self.spend(11)?;
-                let Value::List(List::Owned(items)) = &mut self.locals[*slot] else { return Err(Error::no_overload()) };
-                // Nothing else holds the list: its name cannot be spelled.
-                Rc::make_mut(items).push(item);
+                let item = failed_or(self.eval(item))?;
+                // The list of one item, and adding it.
+                self.spend(if *is_free { 1 } else { 11 })?;
+                match (&mut self.locals[*slot], item) {
+                    (Value::Failed(_), _) => {}
+                    (accu, item @ Value::Failed(_)) => *accu = item,
+                    // Nothing else holds the list: its name cannot be spelled.
+                    (Value::List(List::Owned(items)), item) => Rc::make_mut(items).push(item),
+                    _ => return Err(Error::no_overload()),
+                }
                 Ok(())
             }
             Op::Insert { slot, entry } => {
                 self.spend(1)?;
-                let mut parts = Vec::with_capacity(entry.len());
-                for part in entry {
-                    parts.push(self.eval(part)?);
-                }
-                self.spend(1)?;
-                let mut added = Vec::new();
-                match parts.as_slice() {
-                    [key, value] => added.push((key_of(key)?, value.clone())),
-                    [Value::Map(map)] => {
-                        self.work(map.len())?;
-                        for key in map.keys() {
-                            let value = map.get(&key)?.ok_or_else(|| Error::new("no such key"))?;
-                            added.push((key_of(&key)?, value));
-                        }
+                if let Err(error) = self.insert(*slot, entry) {
+                    if error.is_cancelled() {
+                        return Err(error);
                     }
-                    _ => return Err(Error::no_overload()),
-                }
-                let Value::Map(Map::Owned(map)) = &mut self.locals[*slot] else { return Err(Error::no_overload()) };
-                let map = Rc::make_mut(map);
-                for (key, value) in added {
-                    let shown = super::functions::show(&key.value());
-                    if map.insert(key, value).is_some() {
-                        return Err(Error::new(format!("insert failed: key {shown} already exists")));
+                    if !matches!(self.locals[*slot], Value::Failed(_)) {
+                        self.locals[*slot] = Value::Failed(error);
                     }
                 }
                 Ok(())
             }
             Op::Choose(parts) if matches!(parts[1], Op::Append { .. } | Op::Insert { .. }) => {
                 let [condition, then, otherwise] = &**parts;
-                match self.eval(condition)? {
+                match failed_or(self.eval(condition))? {
                     Value::Bool(true) => self.step(then, accu),
-                    Value::Bool(false) => self.branch(otherwise).map(drop),
+                    Value::Bool(false) => failed_or(self.resolve(otherwise)).map(drop),
+                    failed @ Value::Failed(_) => {
+                        self.locals[accu] = failed;
+                        Ok(())
+                    }
                     _ => Err(Error::no_overload()),
                 }
             }
             step => {
-                self.locals[accu] = match self.eval(step) {
-                    Ok(value) => value,
-                    Err(error) if error.is_cancelled() => return Err(error),
-                    Err(error) => Value::Failed(error),
-                };
+                self.locals[accu] = failed_or(self.eval(step))?;
                 Ok(())
             }
         }
     }
+
+    /// Adds entries to the map in a local: a key and a value, or all of a map.
+    fn insert(&mut self, slot: usize, entry: &'a [Op]) -> Result<(), Error> {
+        if let (Value::Failed(error), [_, _]) = (&self.locals[slot], entry) {
+            return Err(error.clone());
+        }
+        let mut added = Vec::new();
+        match entry {
+            [key, value] => {
+                let key = self.eval(key)?;
+                let value = self.eval(value);
+                self.spend(1)?;
+                added.push((key_of(&key)?, value?));
+            }
+            [map] => {
+                let map = self.eval(map);
+                self.spend(1)?;
+                let Value::Map(map) = map? else { return Err(Error::no_overload()) };
+                self.work(map.len())?;
+                for key in map.keys() {
+                    let value = map.get(&key)?.ok_or_else(|| Error::new("no such key"))?;
+                    added.push((key_of(&key)?, value));
+                }
+            }
+            _ => return Err(Error::no_overload()),
+        }
+        let Value::Map(Map::Owned(map)) = &mut self.locals[slot] else { return Err(Error::no_overload()) };
+        let map = Rc::make_mut(map);
+        for (key, value) in added {
+            let shown = super::functions::show(&key.value());
+            if map.insert(key, value).is_some() {
+                return Err(Error::new(format!("insert failed: key {shown} already exists")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An error as the value that stands for it; that the run is over stays an error.
+fn failed_or(outcome: Outcome<'_>) -> Outcome<'_> {
+    outcome.or_else(|error| if error.is_cancelled() { Err(error) } else { Ok(Value::Failed(error)) })
 }
 
 fn bad_pattern(source: &str) -> Error {
@@ -395,13 +455,22 @@ fn bad_pattern(source: &str) -> Error {
     Error::new(reason)
 }
 
-fn is_attribute(op: &Op) -> bool {
+/// Whether an operation ends a chain of fields and indices that begins with anything but a condition.
+fn has_root(op: &Op) -> bool {
     match op {
         Op::Variable(_) | Op::Local(_) => true,
-        Op::Select(inner, _) | Op::OptionalSelect(inner, _) => is_attribute(inner) || matches!(**inner, Op::Select(..)),
-        Op::Index { .. } => true,
+        Op::Select(inner, _) | Op::OptionalSelect(inner, _) | Op::Index { of: inner, .. } => {
+            !is_chain(inner) || has_root(inner)
+        }
         _ => false,
     }
+}
+
+fn is_chain(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Variable(_) | Op::Local(_) | Op::Select(..) | Op::OptionalSelect(..) | Op::Index { .. } | Op::Choose(_)
+    )
 }
 
 pub(super) fn constant<'a>(literal: &'a Literal) -> Value<'a> {

@@ -6,6 +6,8 @@
 //!
 //! What a schema declares to its rules is in [`declared`]; rules themselves and where they run are in [`rules`].
 
+#[cfg(test)]
+mod answers;
 mod ast;
 mod check;
 #[cfg(test)]

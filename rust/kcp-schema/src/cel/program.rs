@@ -64,6 +64,7 @@ pub(super) enum Op {
     Append {
         slot: usize,
         item: Box<Op>,
+        is_free: bool,
     },
     /// The step of a comprehension that adds entries to the map in `slot`: a key and a value, or a map.
     Insert {
@@ -80,6 +81,8 @@ pub(super) struct Call {
     pub args: Box<[Op]>,
     /// What the API server works out beforehand costs nothing when it runs.
     pub is_free: bool,
+    /// Whether an argument that fails ends it before the others are looked at.
+    pub stops_early: bool,
     /// The pattern of a call that matches one written out, compiled when it is first needed.
     pub pattern: Option<(Box<str>, OnceLock<Option<Pattern>>)>,
 }
@@ -96,17 +99,26 @@ pub(super) struct Loop {
 }
 
 /// Functions that are tried beforehand on what is written out.
-const CONVERSIONS: [&str; 8] = ["bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"];
+const CONVERSIONS: [&str; 10] =
+    ["bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"];
 
 impl Op {
     /// Whether it is known before anything runs.
     fn is_constant(&self) -> bool {
         match self {
-            Op::Const(_) => true,
+            Op::Const(_) | Op::Type(_) => true,
             Op::List { is_free, .. } | Op::Map { is_free, .. } => *is_free,
             Op::Call(call) => call.is_free && CONVERSIONS.contains(&&*call.name),
             _ => false,
         }
+    }
+}
+
+impl Op {
+    /// Whether it is a list written out whose items can be looked up.
+    fn is_set(&self) -> bool {
+        let is_plain = |item: &Op| matches!(item, Op::Const(literal) if !matches!(literal, Literal::Bytes(_)));
+        matches!(self, Op::List { items, is_free: true, .. } if items.iter().all(is_plain))
     }
 }
 
@@ -231,12 +243,23 @@ impl Lowering<'_> {
                     _ => None,
                 };
                 let args: Box<[Op]> = all.iter().map(|arg| self.op(*arg)).collect();
+                if let ("@in", [_, Op::List { items, .. }]) = (function, &*args)
+                    && items.is_empty()
+                {
+                    return Op::Const(Literal::Bool(false));
+                }
                 let is_free = match (function, &*args) {
                     (name, [arg]) => CONVERSIONS.contains(&name) && arg.is_constant(),
-                    ("@in", [_, Op::List { is_free, .. }]) => *is_free,
+                    ("@in", [_, list]) => overload == "in_list" && list.is_set(),
                     _ => false,
                 };
-                let call = Op::Call(Box::new(Call { name: function.into(), overload, run, args, is_free, pattern }));
+                // Those with more than two arguments, or with an implementation for any number of them.
+                let is_fixed =
+                    matches!(function, "matches" | "find" | "findAll") && args.get(1).is_some_and(Op::is_constant);
+                let is_ambiguous = overload.is_empty() && function.starts_with(char::is_alphabetic);
+                let stops_early = args.len() > 2 || is_ambiguous || is_fixed || function == "format";
+                let call = Call { name: function.into(), overload, run, args, is_free, stops_early, pattern };
+                let call = Op::Call(Box::new(call));
                 self.prepared(call)
             }
         }
@@ -246,7 +269,7 @@ impl Lowering<'_> {
     fn prepared(&mut self, op: Op) -> Op {
         let Op::Call(call) = &op else { return op };
         let failure = match (&*call.name, &*call.args) {
-            (name, [Op::Const(_)]) if CONVERSIONS.contains(&name) => {
+            (name, [arg]) if CONVERSIONS.contains(&name) && arg.is_constant() => {
                 Machine::new(&[], 0, PER_CALL_LIMIT).eval(&op).err().map(|error| error.to_string())
             }
             ("matches" | "find" | "findAll", _) => {
@@ -291,7 +314,8 @@ impl Lowering<'_> {
         match (&**function, &**args) {
             ("_+_", [sum, added]) if is_result(self, *sum) => match self.checked.ast.kind(*added) {
                 Kind::List { items, optional } if items.len() == 1 && optional.is_empty() => {
-                    Op::Append { slot: accu, item: self.boxed(items[0]) }
+                    let item = self.boxed(items[0]);
+                    Op::Append { slot: accu, is_free: item.is_constant(), item }
                 }
                 _ => self.op(id),
             },

@@ -590,10 +590,15 @@ impl<'a> Value<'a> {
             (Value::Url(a), Value::Url(b)) => a.text == b.text,
             (Value::Ip(a), Value::Ip(b)) => a == b,
             (Value::Cidr(a), Value::Cidr(b)) => a == b,
+            (Value::Quantity(_), Value::Quantity(b)) if b.is_calculated => return Err(Error::no_overload()),
             (Value::Quantity(a), Value::Quantity(b)) => a.compare(b).is_eq(),
             (Value::Semver(a), Value::Semver(b)) => a.cmp_precedence(b).is_eq(),
             (Value::Format(a), Value::Format(b)) => a.name == b.name,
             (Value::Unknown(a), Value::Unknown(b)) => same_data(a, b),
+            // What stands in an object knows its type, and nothing else is compared with it.
+            (Value::List(List::Json(..)) | Value::Map(Map::Json(..)), other) if !matches!(other, Value::Null) => {
+                return Err(Error::no_overload());
+            }
             _ => false,
         })
     }

@@ -164,6 +164,15 @@ pub enum Conversion {
     Webhook(Box<Value>),
 }
 
+/// What is found of a custom resource.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    /// What is wrong.
+    pub errors: ErrorList,
+    /// What the rules say is wrong but was so before, in a part that did not change: told whatever becomes of the change.
+    pub warnings: Vec<String>,
+}
+
 /// One version of a custom resource.
 #[derive(Clone, Debug)]
 pub struct Version {
@@ -270,23 +279,37 @@ impl Definition {
 }
 
 impl Version {
-    /// Errors of a custom resource in this version, beyond its type and metadata: schema, replica counts, embedded
-    /// resources and lists, in this order. With `old`, what did not change is not an error.
-    pub fn validate(&self, new: &Value, old: Option<&Value>) -> ErrorList {
+    /// What is wrong with a custom resource in this version, beyond its type and metadata: schema, replica counts,
+    /// embedded resources and lists, rules, in this order. With `old`, what did not change is no error, and what its rules
+    /// forgive is a warning.
+    pub fn validate(&self, new: &Value, old: Option<&Value>) -> Judgement {
         let mut errors = self.schema.validate_schema(new, old);
         if let Some(scale) = &self.scale {
             scale.validate_spec(new, &mut errors);
             scale.validate_status(new, &mut errors);
         }
         self.validate_structure(new, old, &mut errors);
-        self.validate_rules(new, old, &mut errors);
-        errors
+        self.judge(new, old, errors)
     }
 
-    /// What the validation rules say, unless the object is too broken to ask them.
-    fn validate_rules(&self, new: &Value, old: Option<&Value>, errors: &mut ErrorList) {
+    /// What is wrong with a custom resource that is changed through its status endpoint.
+    pub fn validate_status(&self, new: &Value, old: &Value) -> Judgement {
+        let mut errors = match new.get("status") {
+            Some(status) => self.schema.validate_status_schema(status, old.get("status")),
+            None => ErrorList::default(),
+        };
+        if let Some(scale) = &self.scale {
+            scale.validate_status(new, &mut errors);
+        }
+        self.validate_structure(new, Some(old), &mut errors);
+        self.judge(new, Some(old), errors)
+    }
+
+    /// Adds what the validation rules say, unless the object is too broken to ask them.
+    fn judge(&self, new: &Value, old: Option<&Value>, mut errors: ErrorList) -> Judgement {
+        let mut warnings = Vec::new();
         if !self.schema.has_rules() {
-            return;
+            return Judgement { errors, warnings };
         }
         let blocks = |error: &Error| {
             matches!(
@@ -303,27 +326,11 @@ impl Version {
                           errors to complete validation";
             errors.push(fault::invalid(&"", &Value::Null, detail));
         } else {
-            errors.extend(self.schema.validate_rules(new, old).errors);
+            let verdict = self.schema.validate_rules(new, old);
+            errors.extend(verdict.errors);
+            warnings = verdict.warnings;
         }
-    }
-
-    /// Warnings of a change: rules that the object fails, and failed before in a part that did not change.
-    pub fn rule_warnings(&self, new: &Value, old: &Value) -> Vec<String> {
-        self.schema.validate_rules(new, Some(old)).warnings
-    }
-
-    /// Errors of a custom resource that is changed through its status endpoint.
-    pub fn validate_status(&self, new: &Value, old: &Value) -> ErrorList {
-        let mut errors = match new.get("status") {
-            Some(status) => self.schema.validate_status_schema(status, old.get("status")),
-            None => ErrorList::default(),
-        };
-        if let Some(scale) = &self.scale {
-            scale.validate_status(new, &mut errors);
-        }
-        self.validate_structure(new, Some(old), &mut errors);
-        self.validate_rules(new, Some(old), &mut errors);
-        errors
+        Judgement { errors, warnings }
     }
 
     fn validate_structure(&self, new: &Value, old: Option<&Value>, errors: &mut ErrorList) {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 pub(crate) use schema::tokens as path_tokens;
 
-pub use definition::{Column, Conversion, Definition, Names, Scale, SelectableField, Version};
+pub use definition::{Column, Conversion, Definition, Judgement, Names, Scale, SelectableField, Version};
 pub use spec::{validate_create, validate_status_update, validate_update};
 pub use status::{
     CLEANUP_FINALIZER, Taken, condition, decide_among, decide_status, is_condition_true, names_of, prepare_for_create,

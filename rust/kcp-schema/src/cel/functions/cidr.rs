@@ -1,6 +1,6 @@
 //! Blocks of IP addresses.
 
-use super::{Run, ip, no_overload};
+use super::{Run, address, ip, no_overload};
 use crate::cel::error::Error;
 use crate::cel::value::Value;
 use kcp_apimachinery::text::quote;
@@ -39,7 +39,13 @@ impl Cidr {
                 )));
             }
             Ok(address) => address,
-            Err(_) => return failed(&format!("ParseAddr({}): unable to parse IP", quote(address))),
+            Err(_) => {
+                let is_zoned = |(v6, zone): (&str, &str)| !zone.is_empty() && matches!(v6.parse(), Ok(IpAddr::V6(_)));
+                if address.split_once('%').is_some_and(is_zoned) {
+                    return failed("IPv6 zones cannot be present in a prefix");
+                }
+                return failed(&address::fault(address));
+            }
         };
         let plain =
             !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit()) && (bits == "0" || !bits.starts_with('0'));
@@ -94,7 +100,11 @@ pub(super) fn find(name: &str) -> Option<Run> {
         },
         "containsIP" => |_, _, args| match args {
             [Value::Cidr(cidr), Value::Ip(ip)] => Ok(Value::Bool(cidr.contains(*ip))),
-            [Value::Cidr(cidr), Value::Text(text)] => Ok(Value::Bool(cidr.contains(ip::parse(text)?))),
+            // That a text is no address is told no better by the API server.
+            [Value::Cidr(cidr), Value::Text(text)] => match ip::parse(text) {
+                Ok(ip) => Ok(Value::Bool(cidr.contains(ip))),
+                Err(_) => no_overload(),
+            },
             _ => no_overload(),
         },
         "containsCIDR" => |_, _, args| {

@@ -1,6 +1,6 @@
 //! IP addresses. Zones, and IPv4 dressed as IPv6, are refused.
 
-use super::{Run, no_overload};
+use super::{Run, address, no_overload};
 use crate::cel::error::Error;
 use crate::cel::value::Value;
 use kcp_apimachinery::text::quote;
@@ -8,9 +8,6 @@ use std::net::IpAddr;
 
 /// Reads an address.
 pub(super) fn parse(text: &str) -> Result<IpAddr, Error> {
-    if text.contains(':') && text.contains('%') {
-        return Err(Error::new(format!("IP address {} with zone value is not allowed", quote(text))));
-    }
     match text.parse::<IpAddr>() {
         Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_some() => {
             Err(Error::new(format!("IPv4-mapped IPv6 address {} is not allowed", quote(text))))
@@ -18,9 +15,14 @@ pub(super) fn parse(text: &str) -> Result<IpAddr, Error> {
         Ok(ip) => Ok(ip),
         Err(_) => {
             let shown = quote(text);
-            Err(Error::new(format!(
-                "IP Address {shown} parse error during conversion from string: ParseAddr({shown}): unable to parse IP"
-            )))
+            if let Some((address, zone)) = text.split_once('%')
+                && !zone.is_empty()
+                && matches!(address.parse(), Ok(IpAddr::V6(_)))
+            {
+                return Err(Error::new(format!("IP address {shown} with zone value is not allowed")));
+            }
+            let fault = address::fault(text);
+            Err(Error::new(format!("IP Address {shown} parse error during conversion from string: {fault}")))
         }
     }
 }

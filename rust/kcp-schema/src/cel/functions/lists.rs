@@ -8,6 +8,8 @@ use std::cmp::Ordering;
 
 /// Bytes that a value takes in a list, about.
 const ITEM: usize = 16;
+/// Longest list that a count makes.
+const MAX_RANGE: usize = 1_000_000;
 
 pub(super) fn find(name: &str) -> Option<Run> {
     Some(match name {
@@ -89,6 +91,10 @@ pub(super) fn find(name: &str) -> Option<Run> {
                 let Ok(size) = usize::try_from(*count) else {
                     return Err(Error::new(format!("lists.range: size must be non-negative, got {count}")));
                 };
+                if size > MAX_RANGE {
+                    let detail = format!("lists.range: size {count} exceeds maximum allowed ({MAX_RANGE})");
+                    return Err(Error::new(detail));
+                }
                 machine.work(size.saturating_mul(ITEM))?;
                 Ok((0..*count).map(Value::Int).collect::<Vec<_>>().into())
             }

@@ -1,5 +1,6 @@
 //! What functions do. One file for each library; a function decides by the values it gets which overload is meant.
 
+mod address;
 pub(super) mod cidr;
 mod clock;
 mod convert;

@@ -77,7 +77,7 @@ pub(super) fn find(name: &str) -> Option<Run> {
             _ => no_overload(),
         },
         "_!=_" => |_, _, args| match args {
-            [a, b] => a.equals(b).map(|equal| Value::Bool(!equal)),
+            [a, b] => Ok(Value::Bool(!a.equals(b).unwrap_or(false))),
             _ => no_overload(),
         },
         "_<_" => |_, _, args| match args {

@@ -16,6 +16,8 @@ pub(crate) struct Quantity {
     nanos: i128,
     /// The amount as a 64-bit number times a power of ten, while it is kept in that form: only then is it ever whole.
     small: Option<(i64, i32)>,
+    /// Whether it was calculated: such an amount stands on the right of no comparison for equality.
+    pub(crate) is_calculated: bool,
 }
 
 impl Quantity {
@@ -28,7 +30,7 @@ impl Quantity {
             return Err(WRONG);
         }
         if text == "0" {
-            return Ok(Quantity { nanos: 0, small: Some((0, 0)) });
+            return Ok(Quantity { nanos: 0, small: Some((0, 0)), is_calculated: false });
         }
         let (negative, rest) = match text.as_bytes()[0] {
             b'-' => (true, &text[1..]),
@@ -42,9 +44,7 @@ impl Quantity {
             let len = after.bytes().take_while(u8::is_ascii_digit).count();
             (fraction, suffix) = after.split_at(len);
         }
-        if whole.is_empty() && fraction.is_empty() {
-            return Err(WRONG);
-        }
+        // Without any digit it is nothing.
         let whole = whole.trim_start_matches('0');
         let binary = match suffix {
             "Ki" => 10,
@@ -68,6 +68,12 @@ impl Quantity {
             "" => 0,
             _ if binary > 0 => 0,
             exponent => {
+                // What is no suffix at all is told from what is none of the known ones.
+                let rest = exponent.trim_start_matches(|c| "eEinumkKMGTP".contains(c));
+                let rest = rest.strip_prefix(['-', '+']).unwrap_or(rest);
+                if !rest.bytes().all(|b| b.is_ascii_digit()) {
+                    return Err(WRONG);
+                }
                 let digits = exponent.strip_prefix(['e', 'E']).ok_or(SUFFIX)?;
                 let digits = digits.strip_prefix('+').unwrap_or(digits);
                 let plain = digits.strip_prefix('-').unwrap_or(digits);
@@ -79,7 +85,7 @@ impl Quantity {
         };
         let sign = if negative { -1 } else { 1 };
         let small = small_form(whole, fraction, decimal, binary, negative);
-        Ok(Quantity { nanos: sign * nanos(whole, fraction, decimal, binary), small })
+        Ok(Quantity { nanos: sign * nanos(whole, fraction, decimal, binary), small, is_calculated: false })
     }
 
     /// The amount in units of 10⁻⁹.
@@ -98,23 +104,25 @@ impl Quantity {
     }
 
     fn plus(&self, other: &Quantity, sign: i64) -> Quantity {
-        let nanos = self.nanos.saturating_add(other.nanos.saturating_mul(i128::from(sign)));
+        // The smallest number has no opposite: as in Go it stays what it is.
+        let negated = if other.small == Some((i64::MIN, 0)) { 1 } else { i128::from(sign) };
+        let nanos = self.nanos.saturating_add(other.nanos.saturating_mul(negated));
         let small = self.small.zip(other.small).and_then(|((a, a_scale), (b, b_scale))| {
             if a == 0 {
-                return Some((b.checked_mul(sign)?, b_scale));
+                return Some((b.wrapping_mul(sign), b_scale));
             }
             if b == 0 {
                 return Some((a, a_scale));
             }
             let scale = a_scale.min(b_scale);
             let shift = |value: i64, from: i32| value.checked_mul(10i64.checked_pow((from - scale) as u32)?);
-            Some((shift(a, a_scale)?.checked_add(shift(b, b_scale)?.checked_mul(sign)?)?, scale))
+            Some((shift(a, a_scale)?.checked_add(shift(b, b_scale)?.wrapping_mul(sign))?, scale))
         });
-        Quantity { nanos, small }
+        Quantity { nanos, small, is_calculated: true }
     }
 
     fn of_int(value: i64) -> Quantity {
-        Quantity { nanos: i128::from(value) * NANO, small: Some((value, 0)) }
+        Quantity { nanos: i128::from(value) * NANO, small: Some((value, 0)), is_calculated: false }
     }
 }
 

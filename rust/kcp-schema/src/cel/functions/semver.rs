@@ -3,6 +3,7 @@
 use super::{Run, no_overload};
 use crate::cel::error::Error;
 use crate::cel::value::{Outcome, Value};
+use kcp_apimachinery::text::quote;
 use semver::Version;
 use std::rc::Rc;
 
@@ -14,13 +15,68 @@ fn parse(text: &str, normalize: bool) -> Result<Version, Error> {
     } else {
         text
     };
-    Version::parse(text).map_err(|error| {
-        Error::new(match text.splitn(3, '.').count() {
-            _ if text.is_empty() => "Version string empty".to_owned(),
-            3 => error.to_string(),
-            _ => "No Major.Minor.Patch elements found".to_owned(),
-        })
-    })
+    Version::parse(text).map_err(|error| Error::new(fault(text).unwrap_or_else(|| error.to_string())))
+}
+
+/// What is wrong with a version, in the words of the API server's parser.
+fn fault(text: &str) -> Option<String> {
+    if text.is_empty() {
+        return Some("Version string empty".to_owned());
+    }
+    let parts: Vec<&str> = text.splitn(3, '.').collect();
+    let [major, minor, patch] = parts[..] else { return Some("No Major.Minor.Patch elements found".to_owned()) };
+    let (patch, build) = patch.split_once('+').map_or((patch, None), |(patch, build)| (patch, Some(build)));
+    let (patch, before) = patch.split_once('-').map_or((patch, None), |(patch, before)| (patch, Some(before)));
+    let numbers = [("major", "Major", major), ("minor", "Minor", minor), ("patch", "Patch", patch)];
+    numbers
+        .into_iter()
+        .find_map(|(name, title, digits)| number_fault(name, title, digits))
+        .or_else(|| before.into_iter().flat_map(|before| before.split('.')).find_map(prerelease_fault))
+        .or_else(|| build.into_iter().flat_map(|build| build.split('.')).find_map(build_fault))
+}
+
+fn number_fault(name: &str, title: &str, digits: &str) -> Option<String> {
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(format!("Invalid character(s) found in {name} number {}", quote(digits)));
+    }
+    if digits.len() > 1 && digits.starts_with('0') {
+        return Some(format!("{title} number must not contain leading zeroes {}", quote(digits)));
+    }
+    parse_fault(digits)
+}
+
+/// What Go says of digits that are no number of 64 bits.
+fn parse_fault(digits: &str) -> Option<String> {
+    let why = match digits.parse::<u64>() {
+        Ok(_) => return None,
+        Err(_) if digits.is_empty() => "invalid syntax",
+        Err(_) => "value out of range",
+    };
+    Some(format!("strconv.ParseUint: parsing {}: {why}", quote(digits)))
+}
+
+fn is_identifier(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn prerelease_fault(part: &str) -> Option<String> {
+    if part.is_empty() {
+        return Some("Prerelease is empty".to_owned());
+    }
+    if part.bytes().all(|byte| byte.is_ascii_digit()) {
+        if part.len() > 1 && part.starts_with('0') {
+            return Some(format!("Numeric PreRelease version must not contain leading zeroes {}", quote(part)));
+        }
+        return parse_fault(part);
+    }
+    (!is_identifier(part)).then(|| format!("Invalid character(s) found in prerelease {}", quote(part)))
+}
+
+fn build_fault(part: &str) -> Option<String> {
+    if part.is_empty() {
+        return Some("Build meta data is empty".to_owned());
+    }
+    (!is_identifier(part)).then(|| format!("Invalid character(s) found in build meta data {}", quote(part)))
 }
 
 /// Without a `v` in front and without leading zeros, and with all three numbers.

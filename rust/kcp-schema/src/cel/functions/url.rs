@@ -79,8 +79,9 @@ pub(super) fn find(name: &str) -> Option<Run> {
                 match Url::parse(text) {
                     Some(url) => Ok(Value::Url(Rc::new(url))),
                     None => Err(Error::new(format!(
-                        "URL parse error during conversion from string: parse {}: invalid URI for request",
-                        kcp_apimachinery::text::quote(text)
+                        "URL parse error during conversion from string: parse {}: {}",
+                        kcp_apimachinery::text::quote(text),
+                        fault(text)
                     ))),
                 }
             }
@@ -114,6 +115,33 @@ pub(super) fn find(name: &str) -> Option<Run> {
             _ => no_overload(),
         },
         _ => return None,
+    })
+}
+
+/// What keeps a text from being a URL, in the words of Go's parser where it has some of its own.
+fn fault(text: &str) -> String {
+    if text.chars().any(|c| c.is_ascii_control()) {
+        return "net/url: invalid control character in URL".to_owned();
+    }
+    if text.is_empty() {
+        return "empty url".to_owned();
+    }
+    if text.starts_with(':') {
+        return "missing protocol scheme".to_owned();
+    }
+    match broken_escape(text) {
+        Some(escape) => format!("invalid URL escape {}", kcp_apimachinery::text::quote(escape)),
+        None => "invalid URI for request".to_owned(),
+    }
+}
+
+/// The first escape of a path that is no two digits.
+fn broken_escape(text: &str) -> Option<&str> {
+    let path = text.split('?').next()?;
+    let is_whole = |escape: &str| escape.len() >= 3 && escape.bytes().skip(1).take(2).all(|b| b.is_ascii_hexdigit());
+    path.match_indices('%').map(|(at, _)| &path[at..]).find(|escape| !is_whole(escape)).map(|escape| {
+        let end = escape.char_indices().map(|(at, c)| at + c.len_utf8()).take(3).last().unwrap_or(escape.len());
+        &escape[..end]
     })
 }
 
