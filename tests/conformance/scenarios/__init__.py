@@ -20,6 +20,7 @@ from tests.conformance.scenarios import (
     reviews,
     statuses,
     tables,
+    updates,
     validation_rules,
     versions,
     watches,
@@ -49,4 +50,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     *forms.SCENARIOS,
     *contents.SCENARIOS,
     *native_objects.SCENARIOS,
+    *updates.SCENARIOS,
 )
