@@ -12,6 +12,7 @@ from tests.conformance.scenarios import (
     forms,
     instances,
     lifecycles,
+    names,
     native_kinds,
     native_objects,
     negotiation,
@@ -51,4 +52,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     *contents.SCENARIOS,
     *native_objects.SCENARIOS,
     *updates.SCENARIOS,
+    *names.SCENARIOS,
 )

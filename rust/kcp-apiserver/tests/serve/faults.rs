@@ -22,6 +22,8 @@ struct Faulty {
     collisions: AtomicUsize,
     /// How often a key was found taken so.
     collided: AtomicUsize,
+    /// Nothing can be written or read by key.
+    stands_still: AtomicBool,
 }
 
 impl Faulty {
@@ -54,6 +56,9 @@ impl Backend for Faulty {
     }
 
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Item>, Error>> {
+        if self.stands_still.load(Ordering::SeqCst) && key.resource() == "configmaps" {
+            return Box::pin(async { Err(Error::Unavailable("the disk is gone".into())) });
+        }
         self.inner.get(key)
     }
 
@@ -69,6 +74,9 @@ impl Backend for Faulty {
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>> {
+        if self.stands_still.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(CommitError::Unavailable("the disk is full".into())) });
+        }
         if self.collides(&batch) {
             return Box::pin(async { Err(CommitError::Conflict { index: 0, current: None }) });
         }
@@ -195,4 +203,27 @@ async fn generated_names_are_tried_eight_times() {
     let answer = admin.post(MAPS, &config_map("given", json!({}))).await;
     assert_eq!((answer.code, store.collided.load(Ordering::SeqCst)), (409, 1), "{}", answer.text);
     assert_eq!(answer.body["message"], "configmaps \"given\" already exists");
+}
+
+/// kube-api 4.4.14: a store that cannot serve is a 503 for each verb, and is served from again when it can.
+#[tokio::test]
+async fn a_store_that_stands_still_is_unavailable() {
+    let (admin, store) = Faulty::serve("standing-still");
+    admin.post(MAPS, &config_map("one", json!({}))).await;
+    let one = format!("{MAPS}/one");
+    store.stands_still.store(true, Ordering::SeqCst);
+    let answers = [
+        admin.post(MAPS, &config_map("two", json!({}))).await,
+        admin.get(&one).await,
+        admin.put(&one, &config_map("one", json!({"a": "b"}))).await,
+        admin.merge(&one, &json!({"data": {"a": "b"}})).await,
+        admin.delete(&one).await,
+    ];
+    for answer in answers {
+        assert_eq!((answer.code, &answer.body["reason"]), (503, &json!("ServiceUnavailable")), "{}", answer.text);
+        assert_eq!((&answer.body["kind"], &answer.body["status"]), (&json!("Status"), &json!("Failure")));
+    }
+    store.stands_still.store(false, Ordering::SeqCst);
+    assert_eq!(admin.put(&one, &config_map("one", json!({"a": "b"}))).await.code, 200);
+    assert_eq!(admin.get(&format!("{MAPS}/two")).await.code, 404);
 }
