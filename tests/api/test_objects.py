@@ -200,3 +200,38 @@ def test_items_name_their_kind_where_a_kube_apiserver_lets_them(door: Door) -> N
             assert ("continue" in found["metadata"]) is named
         removed = door.ask("DELETE", f"{path}?fieldSelector=metadata.name%3Done").json()
         assert ("kind" in removed["items"][0]) is named
+
+
+def test_conditions_of_others_stay_in_a_definition(door: Door) -> None:
+    """kube-api 5.1.12, 5.1.13: also under no name at all; the main endpoint leaves the status alone."""
+    created = door.post(CRDS, crd("baskets", "Basket"))
+    one = f"{CRDS}/baskets.stable.example.com"
+    added = [{"type": kind, "status": "True", "reason": "Told", "message": "Told."} for kind in ("Strange", "")]
+    body = {**created, "status": {**created["status"], "conditions": [*created["status"]["conditions"], *added]}}
+    answer = door.ask("PUT", f"{one}/status", body)
+    assert answer.status_code == 200, answer.text
+    changed = patch(door, one, status={"conditions": []}, metadata={"labels": {"a": "b"}})
+    conditions = {each["type"]: each["status"] for each in changed["status"]["conditions"]}
+    assert conditions == {"NamesAccepted": "True", "Established": "True", "Strange": "True", "": "True"}
+    assert door.ask("GET", BASKETS).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("annotation", "status", "reason"),
+    [
+        ("https://github.com/kubernetes/kubernetes/pull/78458", "True", "ApprovedAnnotation"),
+        ("unapproved, for a test", "False", "UnapprovedAnnotation"),
+    ],
+)
+def test_groups_of_kubernetes_need_an_approval(door: Door, annotation: str, status: str, reason: str) -> None:
+    """kube-api 5.1.10, 5.2.3: and what it says is told; other groups say nothing of it."""
+    definition = crd("baskets", "Basket")
+    definition["spec"]["group"] = "stable.k8s.io"
+    definition["metadata"] = {"name": "baskets.stable.k8s.io"}
+    assert door.ask("POST", CRDS, definition).status_code == 422
+    definition["metadata"]["annotations"] = {"api-approved.kubernetes.io": annotation}
+    created = door.post(CRDS, definition)
+    told = {each["type"]: (each["status"], each["reason"]) for each in created["status"]["conditions"]}
+    assert told["KubernetesAPIApprovalPolicyConformant"] == (status, reason)
+    other = door.post(CRDS, crd("baskets", "Basket"))
+    assert "KubernetesAPIApprovalPolicyConformant" not in {each["type"] for each in other["status"]["conditions"]}
