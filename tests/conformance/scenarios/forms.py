@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.exchange import Ask, Scenario
+from tests.conformance.exchange import Ask, Json, Scenario
 from tests.conformance.protobuf import MEDIA_TYPE
 from tests.conformance.scenarios.make import (
     CORE,
@@ -44,7 +44,7 @@ CREATES = {
     "two-media-types": "application/json, application/yaml",
 }
 DEPLOYMENTS = "/apis/apps/v1/namespaces/items/deployments"
-NOBODYS = {"metadata": {"managedFields": [{}]}}
+NOBODYS: Json = {"metadata": {"managedFields": [{}]}}
 ITEMS = CRATES.replace("forms", "items")
 TYPED = '{"apiVersion":"stable.example.com/v1","kind":"Basket","metadata":{"name":"t"}}'
 DEFINITION = crd("baskets", "Basket", object_schema({"a": {"type": "string"}}))
