@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.conformance.exchange import Json, Scenario
-from tests.conformance.scenarios.make import CRDS, crd, get, named, namespace, patch, post, put, settle
+from tests.conformance.scenarios.make import CRDS, crd, get, named, namespace, object_schema, patch, post, put, settle
 
 TEXT: dict[str, Json] = {"type": "string", "maxLength": 20}
 WHOLE: dict[str, Json] = {"type": "integer"}
@@ -259,6 +259,20 @@ FIRST: dict[str, Json] = {
 VERSION: dict[str, Json] = CHANGES["spec"]["versions"][0]
 TWICE: dict[str, Json] = {"versions": [VERSION, {**VERSION, "name": "v2", "storage": False}]}
 
+# Each rule looks at every pair of a list's items: a part of what one may cost, and together more than an object may.
+PAIRS = "self.list.all(x, self.list.all(y, x + y >= %d))"
+COSTLY_SCHEMA = object_schema(
+    {"list": {"type": "array", "maxItems": 300, "items": WHOLE}},
+    **{"x-kubernetes-validations": [{"rule": PAIRS % -number} for number in range(1, 25)]},
+)
+COSTLIES = "/apis/stable.example.com/v1/namespaces/budget/costlies"
+
+
+def costly(items: int) -> dict[str, Any]:
+    """Return an object whose rules look at so many items, twice."""
+    return named("stable.example.com/v1", "Costly", "costly", spec={"list": [0] * items})
+
+
 SCENARIOS = (
     Scenario(
         "validation-rules-definitions",
@@ -351,6 +365,24 @@ SCENARIOS = (
             patch("bad-more", f"{CHANGED}/bad", {"spec": {"text": "more"}}),
             patch("bad-small", f"{CHANGED}/bad", {"spec": {"small": 60, "min": 9, "max": 9}}),
             put("bad-better", f"{CHANGED}/bad", changed("bad", {"min": 9, "max": 9, "small": 50})),
+        ),
+    ),
+    Scenario(
+        "validation-rules-budget",
+        "Rules that are cheap enough each and cost too much together on one object.",
+        (
+            namespace("budget"),
+            post("crd", CRDS, crd("costlies", "Costly", COSTLY_SCHEMA)),
+            settle("served", COSTLIES),
+        ),
+        (
+            post("within", f"{COSTLIES}?dryRun=All", costly(100)),
+            post("beyond", f"{COSTLIES}?dryRun=All", costly(300)),
+            post(
+                "far-beyond-and-wrong",
+                f"{COSTLIES}?dryRun=All",
+                named("stable.example.com/v1", "Costly", "costly", spec={"list": [-99] + [0] * 299}),
+            ),
         ),
     ),
 )
