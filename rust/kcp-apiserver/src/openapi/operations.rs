@@ -81,8 +81,19 @@ pub struct Item {
     pub named: Option<String>,
     /// Tag of the operations.
     pub tag: String,
-    /// Whether the resource is a custom one without types of its own.
-    pub custom: bool,
+    /// What bodies and answers are written in.
+    pub forms: Forms,
+}
+
+/// What bodies and answers are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forms {
+    /// JSON alone.
+    Json,
+    /// JSON and YAML: custom resources without types of their own.
+    Text,
+    /// JSON, YAML and protobuf.
+    Typed,
 }
 
 /// How one kind of document writes what stands at a path.
@@ -135,7 +146,9 @@ pub fn group(group: &Group<'_>) -> Item {
 /// `/version`.
 pub fn version_info() -> Item {
     let gives = "io.k8s.apimachinery.pkg.version.Info".into();
-    document("/version/".into(), "version".into(), "getCodeVersion".into(), "get the version of this server", gives)
+    let id = "getCodeVersion".into();
+    let item = document("/version/".into(), "version".into(), id, "get the version of this server", gives);
+    Item { forms: Forms::Json, ..item }
 }
 
 fn document(path: String, tag: String, id: String, description: &str, gives: String) -> Item {
@@ -149,7 +162,7 @@ fn document(path: String, tag: String, id: String, description: &str, gives: Str
         gives,
         kind: None,
     };
-    Item { path, operations: vec![operation], named: None, tag, custom: false }
+    Item { path, operations: vec![operation], named: None, tag, forms: Forms::Typed }
 }
 
 /// A version of a group as paths and identifiers name it.
@@ -397,7 +410,8 @@ impl Resource<'_> {
 
     fn item(&self, path: String, named: bool, operations: Vec<Operation>) -> Item {
         let named = named.then(|| self.served.kind.clone());
-        Item { path, operations, named, tag: self.tag.to_owned(), custom: !self.served.is_typed() }
+        let forms = if self.served.is_typed() { Forms::Typed } else { Forms::Text };
+        Item { path, operations, named, tag: self.tag.to_owned(), forms }
     }
 }
 

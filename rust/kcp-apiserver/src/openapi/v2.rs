@@ -2,9 +2,9 @@
 
 use crate::openapi::built_in;
 use crate::openapi::fragment::{self, Fragment};
-use crate::openapi::operations::{Dialect, Item, Operation, Takes};
+use crate::openapi::operations::{Dialect, Forms, Item, Operation, Takes};
 use crate::openapi::parameters::Parameter;
-use crate::openapi::v3::{self, patch_types};
+use crate::openapi::v3;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -125,17 +125,12 @@ fn operate(item: &Item, operation: &Operation) -> Value {
         responses.insert((*code).to_owned(), json!({"description": description, "schema": schema}));
     }
     responses.insert("401".into(), json!({"description": "Unauthorized"}));
-    let typed = (!item.custom).then_some("application/vnd.kubernetes.protobuf");
-    let mut produces = vec!["application/json", "application/yaml"];
-    produces.extend(typed);
-    if operation.streams() {
-        produces.push("application/json;stream=watch");
-        produces.extend(typed.map(|_| "application/vnd.kubernetes.protobuf;stream=watch"));
-    }
-    let consumes: &[&str] = match (&operation.takes, item.custom) {
-        (Takes::Patch, custom) => patch_types(custom),
-        (_, true) => &["application/json", "application/yaml"],
-        (_, false) => &["*/*"],
+    let produces = answers(item.forms, operation.streams());
+    let consumes = match (&operation.takes, item.forms) {
+        (Takes::Patch, forms) => patches(forms),
+        // Of an operation on objects anything is said to be taken.
+        (_, Forms::Typed) if operation.kind.is_some() => &["*/*"][..],
+        _ => answers(item.forms, false),
     };
     let mut out = json!({
         "tags": [item.tag],
@@ -155,6 +150,38 @@ fn operate(item: &Item, operation: &Operation) -> Value {
             json!({"group": kind.group, "version": kind.version, "kind": kind.kind});
     }
     out
+}
+
+/// Media types of patches; custom resources have no strategic merge.
+fn patches(forms: Forms) -> &'static [&'static str] {
+    match forms {
+        Forms::Typed => &[
+            "application/json-patch+json",
+            "application/merge-patch+json",
+            "application/strategic-merge-patch+json",
+            "application/apply-patch+yaml",
+        ],
+        Forms::Json | Forms::Text => {
+            &["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]
+        }
+    }
+}
+
+/// Media types of answers.
+const fn answers(forms: Forms, streams: bool) -> &'static [&'static str] {
+    const ALL: [&str; 5] = [
+        "application/json",
+        "application/yaml",
+        "application/vnd.kubernetes.protobuf",
+        "application/json;stream=watch",
+        "application/vnd.kubernetes.protobuf;stream=watch",
+    ];
+    match (forms, streams) {
+        (Forms::Json, _) => ALL.split_at(1).0,
+        (Forms::Text, _) => ALL.split_at(2).0,
+        (Forms::Typed, false) => ALL.split_at(3).0,
+        (Forms::Typed, true) => &ALL,
+    }
 }
 
 fn in_path(name: &str, description: &str) -> Value {

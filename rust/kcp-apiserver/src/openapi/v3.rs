@@ -2,7 +2,7 @@
 
 use crate::openapi::built_in;
 use crate::openapi::fragment::{self, Fragment};
-use crate::openapi::operations::{Dialect, Item, Operation, Takes};
+use crate::openapi::operations::{Dialect, Forms, Item, Operation, Takes};
 use crate::openapi::parameters::Parameter;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -25,22 +25,23 @@ const TYPED_STREAMS: [&str; 5] = [
 
 /// Media types of an operation's answers; custom resources without types of their own know no protobuf.
 fn answers(item: &Item, operation: &Operation) -> &'static [&'static str] {
-    match (item.custom, operation.streams()) {
-        (true, _) => &MEDIA,
-        (false, false) => &TYPED,
-        (false, true) => &TYPED_STREAMS,
+    match (item.forms, operation.streams()) {
+        (Forms::Json, _) => &MEDIA[..1],
+        (Forms::Text, _) => &MEDIA,
+        (Forms::Typed, false) => &TYPED,
+        (Forms::Typed, true) => &TYPED_STREAMS,
     }
 }
 
 /// Media types of patches; custom resources have no strategic merge.
-pub fn patch_types(custom: bool) -> &'static [&'static str] {
+fn patch_types(forms: Forms) -> &'static [&'static str] {
     const ALL: [&str; 4] = [
         "application/apply-patch+yaml",
         "application/json-patch+json",
         "application/merge-patch+json",
         "application/strategic-merge-patch+json",
     ];
-    if custom { &ALL[..3] } else { &ALL }
+    if forms == Forms::Typed { &ALL } else { &ALL[..3] }
 }
 
 /// How paths are written.
@@ -121,7 +122,7 @@ fn operate(item: &Item, operation: &Operation) -> Value {
         out["parameters"] = operation.query.iter().map(|parameter| in_query(parameter)).collect();
     }
     // What is typed is taken in any encoding.
-    let bodies: &[&str] = if item.custom { &MEDIA } else { &["*/*"] };
+    let bodies: &[&str] = if item.forms == Forms::Typed { &["*/*"] } else { &MEDIA };
     match &operation.takes {
         Takes::Nothing => {}
         Takes::Object(definition) => {
@@ -131,7 +132,7 @@ fn operate(item: &Item, operation: &Operation) -> Value {
             out["requestBody"] = json!({"content": content(bodies, &format!("{META}.DeleteOptions"))})
         }
         Takes::Patch => {
-            let content = content(patch_types(item.custom), &format!("{META}.Patch"));
+            let content = content(patch_types(item.forms), &format!("{META}.Patch"));
             out["requestBody"] = json!({"content": content, "required": true});
         }
     }

@@ -174,3 +174,51 @@ async fn pods_are_selected_by_their_phase() {
     assert_eq!(harness.merge(&format!("{pods}/p/status"), &running).await.code, 200);
     assert_eq!((names("Pending").await, names("Running").await), (0, 1));
 }
+
+/// kube-api 1.4.3: documents say which media types operations take and give, protobuf and its streams among them.
+#[tokio::test]
+async fn media_types_of_operations_are_those_of_a_real_server() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/conformance/recorded-openapi.json");
+    let real: Value = serde_json::from_slice(&std::fs::read(path).expect("a recording")).expect("JSON");
+    let harness = natives().await;
+    let ours = harness.get("/openapi/v2").await.body;
+    let (mut compared, mut wrong) = (0, Vec::new());
+    for (path, operations) in real["media"].as_object().expect("paths") {
+        for (method, want) in operations.as_object().expect("methods") {
+            let seen = &ours["paths"][path][method];
+            let seen = json!({"consumes": seen["consumes"], "produces": seen["produces"]});
+            compared += 1;
+            if seen != *want {
+                wrong.push(format!("{method} {path}\n  want {want}\n  got  {seen}"));
+            }
+        }
+    }
+    assert!(compared > 140 && wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
+    let document = harness.get("/openapi/v3/apis/apps/v1").await.body;
+    let list = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments"]["get"];
+    let content = list["responses"]["200"]["content"].as_object().expect("media types");
+    assert!(content.contains_key("application/vnd.kubernetes.protobuf;stream=watch"));
+}
+
+/// A typed client reads and writes the scale of a Deployment in protobuf.
+#[tokio::test]
+async fn scales_of_deployments_are_read_and_written_in_protobuf() {
+    const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+    let harness = natives().await;
+    harness.post(DEPLOYMENTS, &deployment()).await;
+    let path = format!("{DEPLOYMENTS}/web/scale");
+    let read = async |answer: http::Response<kcp_apiserver::Body>| {
+        assert_eq!((answer.status().as_u16(), &answer.headers()["content-type"]), (200, &PROTOBUF.parse().unwrap()));
+        let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
+        kcp_apiserver::protobuf::decode(&bytes, ("", "")).expect("a scale")
+    };
+    let mut scale = read(harness.open_with("GET", &path, &[("accept", PROTOBUF)], Vec::new().into()).await).await;
+    assert_eq!((&scale["kind"], &scale["spec"]["replicas"]), (&json!("Scale"), &json!(1)));
+    assert_eq!(scale["status"]["selector"], "app=web");
+    scale["spec"]["replicas"] = 4.into();
+    let body = kcp_apiserver::protobuf::encode(&scale).unwrap();
+    let headers = [("accept", PROTOBUF), ("content-type", PROTOBUF)];
+    let scale = read(harness.open_with("PUT", &path, &headers, body.into()).await).await;
+    assert_eq!(scale["spec"]["replicas"], 4);
+    assert_eq!(harness.get(&format!("{DEPLOYMENTS}/web")).await.body["spec"]["replicas"], 4);
+}
