@@ -9,6 +9,7 @@ from tests.conformance.scenarios import (
     contents,
     definitions,
     discovery,
+    escapes,
     forms,
     instances,
     lifecycles,
@@ -53,4 +54,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     *native_objects.SCENARIOS,
     *updates.SCENARIOS,
     *names.SCENARIOS,
+    *escapes.SCENARIOS,
 )

@@ -1,6 +1,7 @@
 //! One step of a path to a field, and its text in `fieldsV1` and in messages.
 
 use super::value;
+use crate::text::{json, write_json_string};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -62,7 +63,8 @@ impl<'a> Element<'a> {
         }))
     }
 
-    /// Appends the key of `fieldsV1` as a JSON string.
+    /// Appends the key of `fieldsV1` as a JSON string. Values in it are written as Go's encoder writes them, which escapes
+    /// what HTML gives a meaning.
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Field(name) => {
@@ -77,15 +79,15 @@ impl<'a> Element<'a> {
                     if index > 0 {
                         text.push(',');
                     }
-                    text.push_str(&Value::from(&**name).to_string());
+                    write_json_string(&mut text, name);
                     text.push(':');
-                    text.push_str(&value.to_string());
+                    text.push_str(&json(value));
                 }
                 text.push('}');
                 let _ = serde_json::to_writer(out, &text);
             }
             Self::Value(value) => {
-                let _ = serde_json::to_writer(out, &format!("v:{value}"));
+                let _ = serde_json::to_writer(out, &format!("v:{}", json(value)));
             }
             Self::Index(index) => out.extend_from_slice(format!("\"i:{index}\"").as_bytes()),
         }
@@ -166,6 +168,8 @@ mod tests {
             ("f:a.b/c\"d", ".a.b/c\"d"),
             (r#"k:{"name":"x","port":80}"#, r#"[name="x",port=80]"#),
             (r#"v:"a\"b""#, r#"[="a\"b"]"#),
+            (r#"k:{"a":"\u003c\u003e\u0026"}"#, r#"[a="<>&"]"#),
+            (r#"v:"\u2028\u0001é""#, r#"[="\u2028\x01é"]"#),
             ("v:3", "[=3]"),
             ("v:true", "[=true]"),
             ("i:4", "[4]"),

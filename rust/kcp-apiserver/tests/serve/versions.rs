@@ -173,3 +173,28 @@ async fn a_wildcard_watch_learns_of_clusters_that_define_the_resource_later() {
     assert_eq!((&first["object"]["metadata"]["name"], &first["object"]["spec"]["west"]), (&json!("w"), &json!("wild")));
     assert_eq!(second["object"]["metadata"]["name"], "e");
 }
+
+/// An entry of another version in which the object does not fit keeps nobody from applying, and keeps what does fit.
+#[tokio::test]
+async fn an_owner_in_a_version_that_does_not_fit_keeps_nobody_from_applying() {
+    const APPLY: &str = "application/apply-patch+yaml";
+    let harness = Harness::new("root");
+    let mut definition = two_versions("v1");
+    let spec = "/spec/versions/1/schema/openAPIV3Schema/properties/spec/properties";
+    let fields = definition.pointer_mut(spec).and_then(Value::as_object_mut).expect("fields");
+    // A text in one version is an object in the other.
+    fields.insert("v1".to_owned(), json!({"type": "object", "properties": {"x": {"type": "string"}}}));
+    assert_eq!(harness.post(DEFINITIONS, &definition).await.code, 201);
+    let apply = async |version: &str, manager: &str, spec: Value| {
+        let path = format!("{}/one?fieldManager={manager}", at(version));
+        harness.send("PATCH", &path, APPLY, cowboy(version, "one", spec).to_string()).await
+    };
+    assert_eq!(apply("v2", "two", json!({"both": "1"})).await.code, 201);
+    for value in ["text", "more"] {
+        let answer = apply("v1", "one", json!({"v1": value})).await;
+        assert_eq!((answer.code, &answer.body["spec"]["v1"]), (200, &json!(value)), "{}", answer.text);
+    }
+    let answer = apply("v1", "one", json!({"v1": "more", "both": "2"})).await;
+    assert_eq!(answer.code, 409, "{}", answer.text);
+    assert_eq!(answer.body["details"]["causes"][0]["field"], ".spec.both");
+}
