@@ -1,6 +1,10 @@
 //! Documents that are the same for everybody who sees the same resources: discovery and OpenAPI. Built when first
-//! asked for, kept by content within a bound, answered with an entity tag.
+//! asked for, kept by content within a bound, answered with an entity tag. What is larger than the bound is never whole
+//! in memory: it is written from its pieces as the client takes it ([`streamed`]).
 
+mod streamed;
+
+use crate::body::Body;
 use crate::exchange::{Exchange, Response};
 use crate::openapi::Form;
 use crate::openapi::fragment::Fragment;
@@ -18,6 +22,7 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use ring::digest;
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
+use streamed::Streamed;
 
 /// What all kept documents together may take, bytes.
 const KEPT: u64 = 32 << 20;
@@ -60,6 +65,29 @@ impl Document {
         self
     }
 
+    /// The answer of a document in pieces that is too large to be kept; `None` where it is not. It takes the pieces with it
+    /// and lets each go when it is written.
+    pub fn streamed(
+        exchange: &Exchange,
+        content_type: &'static str,
+        pieces: &mut Vec<Bytes>,
+        etag: &str,
+        now: Timestamp,
+    ) -> Option<Response> {
+        let length: usize = pieces.iter().map(Bytes::len).sum();
+        if (length as u64) <= KEPT {
+            return None;
+        }
+        let gzip = takes_gzip(exchange.headers());
+        let body = Body::stream(Streamed::new(std::mem::take(pieces), gzip));
+        let mut response = respond::with_body(StatusCode::OK, content_type, body);
+        if gzip {
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        describe(&mut response, etag, Some(now), true);
+        Some(response)
+    }
+
     /// The document as an answer: with its entity tag, compressed when large, or 304 when the client has it.
     pub fn answer(&self, exchange: &Exchange, content_type: &'static str) -> Response {
         if let Some(answer) = unmodified(exchange, &self.etag) {
@@ -73,14 +101,7 @@ impl Document {
         } else {
             respond::full(StatusCode::OK, content_type, self.body.clone())
         };
-        tagged(&mut response, &self.etag);
-        let modified = self.modified.map(|modified| HeaderValue::from_str(&http_date(modified)));
-        if let Some(Ok(modified)) = modified {
-            response.headers_mut().insert(LAST_MODIFIED, modified);
-        }
-        if self.body.len() > COMPRESS_ABOVE {
-            response.headers_mut().insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-        }
+        describe(&mut response, &self.etag, self.modified, self.body.len() > COMPRESS_ABOVE);
         response
     }
 
@@ -98,6 +119,16 @@ impl Document {
             if large { off_worker(write) } else { write() }
         };
         self.compressed.get_or_init(compress).clone()
+    }
+}
+
+fn describe(response: &mut Response, etag: &str, modified: Option<Timestamp>, encodes: bool) {
+    tagged(response, etag);
+    if let Some(Ok(modified)) = modified.map(|modified| HeaderValue::from_str(&http_date(modified))) {
+        response.headers_mut().insert(LAST_MODIFIED, modified);
+    }
+    if encodes {
+        response.headers_mut().insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
     }
 }
 

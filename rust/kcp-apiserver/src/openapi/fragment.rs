@@ -40,6 +40,20 @@ fn sorted<'f>(entries: impl Iterator<Item = &'f (String, Bytes)>) -> Vec<(&'f st
     all
 }
 
+/// Text that takes no more memory than it is long.
+pub fn exact(text: Vec<u8>) -> Bytes {
+    text.into_boxed_slice().into()
+}
+
+/// Appends entries as the members of a JSON object, without its braces, in pieces that share the entries' text.
+pub fn pieces(out: &mut Vec<Bytes>, entries: &[(&str, &Bytes)]) {
+    for (index, (name, text)) in entries.iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        out.push(exact(format!("{comma}{}:", serde_json::Value::from(*name)).into_bytes()));
+        out.push((*text).clone());
+    }
+}
+
 /// Appends entries as the members of a JSON object, without its braces.
 pub fn join(out: &mut Vec<u8>, entries: &[(&str, &Bytes)]) {
     for (index, (name, text)) in entries.iter().enumerate() {

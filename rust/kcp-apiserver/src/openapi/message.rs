@@ -20,6 +20,18 @@ impl Message {
         named
     }
 
+    /// What stands before the `length` bytes of a field.
+    pub(super) fn before(field: u64, length: usize) -> Self {
+        let mut out = Self::default();
+        out.begin(field, length);
+        out
+    }
+
+    fn begin(&mut self, field: u64, length: usize) {
+        self.varint((field << 3) | LENGTH);
+        self.varint(length as u64);
+    }
+
     /// What was written.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.0
@@ -41,8 +53,7 @@ impl Message {
     }
 
     pub(super) fn bytes(&mut self, field: u64, bytes: &[u8]) {
-        self.varint((field << 3) | LENGTH);
-        self.varint(bytes.len() as u64);
+        self.begin(field, bytes.len());
         self.0.extend_from_slice(bytes);
     }
 

@@ -240,7 +240,7 @@ pub fn part<'a>(server: &'a ApiServer, exchange: &'a Exchange, path: Vec<String>
             } else {
                 let Some(mut pieces) = pieces(server, exchange, part.custom(), Form::V3).await? else { continue };
                 pieces.push(Arc::new(v3::fragment(&part.built_in(), &BTreeMap::new())));
-                let document = joined(&pieces, || v3::document(&pieces, part.group()));
+                let document = joined(pieces.len(), || v3::document(&pieces, part.group()));
                 let document = Arc::new(Document::with_etag(document, etag));
                 server.documents.keep(identity, format!("v3 {name}"), Arc::clone(&document));
                 document
@@ -294,10 +294,20 @@ pub fn whole<'a>(server: &'a ApiServer, exchange: &'a Exchange, _path: Vec<Strin
             let items: Vec<Item> = parts(&groups).iter().flat_map(Part::built_in).collect();
             let names: Vec<&str> = groups.iter().map(|group| group.name).collect();
             pieces.push(Arc::new(form.fragment(&items, v2::definitions(&names))));
-            let document = joined(&pieces, || match form {
+            let count = pieces.len();
+            let mut parts = joined(count, || match form {
                 Form::V2Protobuf => v2_protobuf::document(&pieces),
                 Form::V2 | Form::V3 => v2::document(&pieces),
             });
+            if let Some(etag) = &etag {
+                // What the fragments hold goes with the answer, part by part.
+                drop(pieces);
+                let now = server.clock.now();
+                if let Some(answer) = Document::streamed(exchange, content_type, &mut parts, etag, now) {
+                    return Ok(answer);
+                }
+            }
+            let document = joined(count, || parts.concat());
             let document = match etag {
                 Some(etag) => Document::with_etag(document, etag),
                 None => Document::new(document),
@@ -318,14 +328,15 @@ fn built_in_json(server: &ApiServer, view: &ClusterView) -> Arc<Document> {
     let groups = groups::groups(view);
     let items: Vec<Item> = parts(&groups).iter().flat_map(Part::built_in).collect();
     let names: Vec<&str> = groups.iter().map(|group| group.name).collect();
-    let document = v2::document(&[Arc::new(Form::V2.fragment(&items, v2::definitions(&names)))]);
+    let document = v2::document(&[Arc::new(Form::V2.fragment(&items, v2::definitions(&names)))]).concat();
     let document = Arc::new(Document::new(document).made(server.clock.now()));
     server.documents.keep(Identity::NONE, Form::V2.name().into(), Arc::clone(&document));
     document
 }
 
-fn joined(pieces: &[Arc<Fragment>], join: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
-    if pieces.len() > MANY { off_worker(join) } else { join() }
+/// What is made of so many fragments.
+fn joined<T>(fragments: usize, join: impl FnOnce() -> T) -> T {
+    if fragments > MANY { off_worker(join) } else { join() }
 }
 
 fn changing() -> Status {

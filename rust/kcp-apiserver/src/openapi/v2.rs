@@ -33,7 +33,7 @@ impl Parts {
 
     /// The pieces as JSON.
     pub fn to_json(&self) -> Fragment {
-        let text = |(name, value): &(String, Value)| (name.clone(), Bytes::from(value.to_string()));
+        let text = |(name, value): &(String, Value)| (name.clone(), fragment::exact(value.to_string().into_bytes()));
         Fragment {
             paths: self.paths.iter().map(text).collect(),
             schemas: self.definitions.iter().map(text).collect(),
@@ -60,22 +60,19 @@ pub fn definitions(groups: &[&str]) -> BTreeMap<String, Value> {
     definitions
 }
 
-/// The document of some pieces.
-pub fn document(fragments: &[Arc<Fragment>]) -> Vec<u8> {
+/// The document of some fragments, in pieces that share what the fragments hold.
+pub fn document(fragments: &[Arc<Fragment>]) -> Vec<Bytes> {
     let all = || fragments.iter().map(|fragment| &**fragment);
-    let (paths, definitions) = (fragment::paths(all()), fragment::schemas(all()));
-    let size: usize = paths.iter().chain(&definitions).map(|(name, text)| name.len() + text.len() + 8).sum();
-    let mut out = Vec::with_capacity(size + 512);
-    out.extend_from_slice(br#"{"swagger":"2.0","info":{"title":"Kubernetes","version":"#);
-    out.extend_from_slice(Value::from(crate::version::git_version()).to_string().as_bytes());
-    out.extend_from_slice(br#"},"paths":{"#);
-    fragment::join(&mut out, &paths);
-    out.extend_from_slice(br#"},"definitions":{"#);
-    fragment::join(&mut out, &definitions);
-    out.extend_from_slice(br#"},"securityDefinitions":{"BearerToken":{"description":"Bearer token","#);
-    out.extend_from_slice(
-        br#""type":"apiKey","name":"authorization","in":"header"}},"security":[{"BearerToken":[]}]}"#,
-    );
+    let version = Value::from(crate::version::git_version());
+    let mut out = vec![Bytes::from(format!(
+        r#"{{"swagger":"2.0","info":{{"title":"Kubernetes","version":{version}}},"paths":{{"#
+    ))];
+    fragment::pieces(&mut out, &fragment::paths(all()));
+    out.push(Bytes::from_static(br#"},"definitions":{"#));
+    fragment::pieces(&mut out, &fragment::schemas(all()));
+    out.push(Bytes::from_static(
+        br#"},"securityDefinitions":{"BearerToken":{"description":"Bearer token","type":"apiKey","name":"authorization","in":"header"}},"security":[{"BearerToken":[]}]}"#,
+    ));
     out
 }
 

@@ -22,7 +22,7 @@ pub const CONTENT_TYPE: &str = "application/com.github.proto-openapi.spec.v2.v1.
 pub fn fragment(parts: &Parts) -> Fragment {
     let piece = |encode: fn(&Value) -> Message| {
         move |(name, value): &(String, Value)| {
-            (name.clone(), Bytes::from(Message::of(name, &encode(value)).into_bytes()))
+            (name.clone(), fragment::exact(Message::of(name, &encode(value)).into_bytes()))
         }
     };
     Fragment {
@@ -32,23 +32,27 @@ pub fn fragment(parts: &Parts) -> Fragment {
     }
 }
 
-/// The document of some pieces.
-pub fn document(fragments: &[Arc<Fragment>]) -> Vec<u8> {
+/// The document of some fragments, in pieces that share what the fragments hold.
+pub fn document(fragments: &[Arc<Fragment>]) -> Vec<Bytes> {
     let all = || fragments.iter().map(|fragment| &**fragment);
-    let mut out = Message::default();
-    out.bytes(1, b"2.0");
+    let mut head = Message::default();
+    head.bytes(1, b"2.0");
     let mut info = Message::default();
     info.bytes(1, b"Kubernetes");
     info.bytes(2, crate::version::git_version().as_bytes());
-    out.message(2, &info);
+    head.message(2, &info);
+    let mut out = vec![Bytes::from(head.into_bytes())];
     for (field, entry, entries) in [(8, 2, fragment::paths(all())), (9, 1, fragment::schemas(all()))] {
-        let mut named = Message::default();
+        let mut named = Vec::with_capacity(2 * entries.len());
         for (_, piece) in entries {
-            named.bytes(entry, piece);
+            named.push(fragment::exact(Message::before(entry, piece.len()).into_bytes()));
+            named.push(piece.clone());
         }
-        out.message(field, &named);
+        let length = named.iter().map(Bytes::len).sum();
+        out.push(Bytes::from(Message::before(field, length).into_bytes()));
+        out.extend(named);
     }
-    out.into_bytes()
+    out
 }
 
 fn path(item: &Value) -> Message {
@@ -201,6 +205,6 @@ mod tests {
         want.extend([0x42, 0]);
         want.extend([0x4a, named.len() as u8 + 2, 0x0a, named.len() as u8]);
         want.extend(&named);
-        assert_eq!(document(&[Arc::new(fragment(&parts))]), want);
+        assert_eq!(document(&[Arc::new(fragment(&parts))]).concat(), want);
     }
 }
