@@ -10,6 +10,7 @@ seconds. Ids are numbers that no other request or call of the same server has.
 from typing import Final, TypeAlias, final
 
 __all__ = [
+    "BOUNDARY",
     "Answered",
     "Gone",
     "Keys",
@@ -25,6 +26,9 @@ __all__ = [
     "make_key",
     "make_serving_certificate",
 ]
+
+BOUNDARY: Final[bytes]
+"""The files of the package that describe the boundary, joined, as they were when the core was built."""
 
 _Headers: TypeAlias = list[tuple[bytes, bytes]]
 _User: TypeAlias = tuple[str, str, list[str]]

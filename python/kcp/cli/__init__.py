@@ -43,7 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = "version" if words[0] == "--version" else words[0]
     for name, module, _ in COMMANDS:
         if name == wanted:
-            status: int = importlib.import_module(module).run(words[1:])
+            try:
+                status: int = importlib.import_module(module).run(words[1:])
+            except ImportError as error:
+                if error.name != "kcp._core":
+                    raise
+                print(f"error: {error}", file=sys.stderr)
+                return 1
             return status
     print(f'error: unknown command "{words[0]}" for "kcp"; `kcp --help` lists them', file=sys.stderr)
     return 2

@@ -13,6 +13,7 @@ from kcp._core import (
     make_key,
     make_serving_certificate,
 )
+from kcp.core import stamp
 from kcp.core.server import Options, Server, StreamedAnswer
 from kcp.core.values import Answer, Headers, Key, Token, User
 
@@ -33,3 +34,5 @@ __all__ = [
     "make_key",
     "make_serving_certificate",
 ]
+
+stamp.check()

@@ -17,8 +17,23 @@ use pyo3::prelude::*;
 
 pyo3::create_exception!(kcp._core, StoreError, pyo3::exceptions::PyException, "The store cannot be opened.");
 
+/// The files that `python/kcp/core/stamp.py` compares with those of the package it is in.
+const BOUNDARY: [&[u8]; 3] = [
+    include_bytes!("../../../python/kcp/_core.pyi"),
+    include_bytes!("../../../python/kcp/controllers/__init__.py"),
+    include_bytes!("../../../python/kcp/client/facts.py"),
+];
+
 #[pymodule(gil_used = false)]
 mod _core {
+    use pyo3::prelude::*;
+    use pyo3::types::PyBytes;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("BOUNDARY", PyBytes::new(module.py(), &super::BOUNDARY.concat()))
+    }
+
     #[pymodule_export]
     use super::StoreError;
     #[pymodule_export]
