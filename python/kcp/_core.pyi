@@ -92,6 +92,14 @@ class Keys:
     error: Final[str | None]
 
 @final
+class Hook:
+    """A write waits for a decision; `Server.answer_hook` brings it."""
+
+    id: Final[int]
+    name: Final[str]
+    question: Final[bytes]
+
+@final
 class Work:
     """A kind of unfinished work has new keys. Told once until the next `take_work` of that kind."""
 
@@ -105,6 +113,7 @@ class Server:
         cls,
         *,
         resources: bytes,
+        definitions: list[bytes],
         bootstrap_roles: bytes,
         clusters: list[str],
         store: str | None,
@@ -232,6 +241,18 @@ class Server:
         """Ask for the keys of a kind of unfinished work after one of them, in order; `Keys` brings them.
 
         They stay until the work is done. `Work` tells of keys that came since the first of them were asked for last.
+        """
+
+    def answer_hook(self, id: int, status: int, body: bytes) -> bool:
+        """Hand a decision to the write that waits for it.
+
+        Args:
+            id: of the `Hook`.
+            status: an HTTP status; from 400 on the write is refused.
+            body: JSON, the decision or a `Status`.
+
+        Returns:
+            whether anybody still waited.
         """
 
     def ask(self, question: bytes) -> int:

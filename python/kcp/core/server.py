@@ -7,6 +7,7 @@ requests; `close` closes the store.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import weakref
@@ -15,16 +16,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from kcp import _core
+from kcp.config import definitions
 from kcp.core.values import Answer, Headers, Key, Token, User
 from kcp.resources import bootstrap_roles, built_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
     import trio
 
+    Hook: TypeAlias = Callable[[bytes], Awaitable[tuple[int, bytes]]]
     Application: TypeAlias = Callable[["Server", _core.Request], Awaitable[None]]
+
+log = logging.getLogger(__name__)
 
 # Events taken from the core at a time. A batch of one costs twice the interpreter's time per event.
 BATCH = 256
@@ -132,6 +137,7 @@ class Server:
         try:
             self._core = _core.Server(
                 resources=built_in(),
+                definitions=definitions(),
                 bootstrap_roles=bootstrap_roles(),
                 clusters=list(options.clusters),
                 store=None if options.store is None else str(options.store),
@@ -171,6 +177,7 @@ class Server:
     async def run(
         self,
         application: Application | None = None,
+        hooks: Mapping[str, Hook] | None = None,
         *,
         task_status: trio.TaskStatus[None] | None = None,
     ) -> None:
@@ -178,6 +185,8 @@ class Server:
 
         Args:
             application: answers a bridged request; a task of its own for each.
+            hooks: decide in the middle of a write, by name; a task of its own for each decision. What waits for a hook
+                that is missing is refused.
             task_status: told when calls can be made.
         """
         import trio  # the listener is open before trio's 100 ms are spent
@@ -195,6 +204,8 @@ class Server:
                         case _core.Request():
                             self._calls[event.id] = _Call(trio.Event)
                             nursery.start_soon(self._bridge, application, event)
+                        case _core.Hook():
+                            nursery.start_soon(self._decide, (hooks or {}).get(event.name), event)
                         case _core.Work():
                             self._work[event.kind].set()
                         case _:
@@ -390,6 +401,19 @@ class Server:
     def finish(self, request: _core.Request) -> None:
         """End an answer whose head said that more would follow."""
         self._core.finish(request.id)
+
+    # Decisions.
+
+    async def _decide(self, hook: Hook | None, event: _core.Hook) -> None:
+        status, body = 503, b"null"
+        try:
+            if hook is not None:
+                status, body = await hook(event.question)
+        except Exception:  # a hook that fails refuses its one write, and the log tells it
+            log.exception("hook %s failed", event.name)
+            status = 500
+        finally:
+            self._core.answer_hook(event.id, status, body)
 
     # The end.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from kcp import tenancy
 from kcp.controllers import choose, runner
 from kcp.server.lazy import LazyApp
 from kcp.server.run import DRAIN_SECONDS
@@ -33,7 +34,8 @@ async def serve(
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as joining:
             app = LazyApp(lambda: url, joining)
-            await joining.start(server.run, app.answer)
+            await joining.start(server.run, app.answer, tenancy.hooks(server))
+            await tenancy.ensure_types(server)
             async with trio.open_nursery() as working:
                 for controller in choose(controllers):
                     working.start_soon(runner.run, controller, server, server, server)

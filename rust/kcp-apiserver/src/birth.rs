@@ -5,9 +5,11 @@
 
 use crate::clusters;
 use crate::codec;
+use crate::exchange::UserInfo;
 use crate::server::ApiServer;
 use crate::strategy::Departure;
 use crate::strategy::namespaces::{NAME_LABEL, NAMESPACES, is_terminating};
+use crate::tenancy::row::{self, Draft};
 use bytes::Bytes;
 use kcp_apimachinery::{Status, time};
 use kcp_storage::{Birth, Change, Error, Expect, Guard, Key, Op, Piece, Template, TemplateObject, Value as Stored};
@@ -23,6 +25,11 @@ pub const DEFAULT_SERVICE_ACCOUNT: &str = "default";
 /// The config map every namespace has: which authority signed the server's certificate.
 pub const ROOT_CA: &str = "kube-root-ca.crt";
 
+/// The binding that makes a cluster's creator its administrator.
+pub const ADMINISTRATOR: &str = "workspace-admin";
+
+/// Stands for the creator's name in a blueprint.
+const CREATOR: &str = "\u{3}";
 const SERVICE_ACCOUNTS: &str = "serviceaccounts";
 const CONFIG_MAPS: &str = "configmaps";
 
@@ -30,6 +37,7 @@ const CONFIG_MAPS: &str = "configmaps";
 #[derive(Default)]
 pub struct Templates {
     ordinary: OnceLock<Arc<Template>>,
+    owned: OnceLock<Arc<Template>>,
     bare: OnceLock<Arc<Template>>,
 }
 
@@ -43,15 +51,33 @@ struct Blueprint {
     owned: Option<(&'static str, Value)>,
 }
 
-/// The changes that bring a logical cluster into being: its row, and with it what it is born with.
+/// The changes that bring a logical cluster into being that nobody owns: its row, and with it what it is born with.
 pub fn ops(server: &ApiServer, cluster: &str) -> Vec<Op> {
-    let now = now(server);
-    let row_object = json!({
-        "metadata": {"name": "cluster", "uid": uid(), "creationTimestamp": now},
-        "spec": {},
-        "status": {"phase": "Ready"},
-    });
-    vec![Op::bear(clusters::row(cluster), stored(&row_object), birth(server, cluster, &now))]
+    vec![bear(server, &Draft::plain(cluster))]
+}
+
+/// The change that brings a logical cluster into being.
+pub fn bear(server: &ApiServer, draft: &Draft<'_>) -> Op {
+    let object = draft.object(server, &uid());
+    let row = Stored::indexed(codec::encode(&object, 0), row::terms(&object));
+    Op::bear(clusters::row(draft.cluster), row, of(server, draft.cluster, draft.creator))
+}
+
+/// What a logical cluster is born with; its creator becomes the administrator.
+pub fn of(server: &ApiServer, cluster: &str, creator: Option<&UserInfo>) -> Birth {
+    let templates = &server.templates;
+    let template = match creator {
+        _ if is_bare(cluster) => templates.bare.get_or_init(|| compile(Vec::new())),
+        Some(_) => templates.owned.get_or_init(|| compile(owned(server))),
+        None => templates.ordinary.get_or_init(|| compile(ordinary(server))),
+    };
+    let template = Arc::clone(template);
+    let mut slots = vec![Bytes::from(now(server))];
+    slots.extend(template.objects().iter().map(|_| Bytes::from(uid())));
+    // As it stands between the quotes of a JSON string.
+    let quoted = creator.map(|user| Value::from(user.name.as_str()).to_string());
+    slots.extend(quoted.map(|text| Bytes::from(text[1..text.len() - 1].to_owned())));
+    Birth { template, slots }
 }
 
 /// Whether a namespace that is not there yet comes with the first write into its cluster.
@@ -102,19 +128,6 @@ fn is_bare(cluster: &str) -> bool {
     cluster.starts_with("system:")
 }
 
-fn birth(server: &ApiServer, cluster: &str, now: &str) -> Birth {
-    let templates = &server.templates;
-    let template = if is_bare(cluster) {
-        templates.bare.get_or_init(|| compile(Vec::new()))
-    } else {
-        templates.ordinary.get_or_init(|| compile(ordinary(server)))
-    };
-    let template = Arc::clone(template);
-    let mut slots = vec![Bytes::from(now.to_owned())];
-    slots.extend(template.objects().iter().map(|_| Bytes::from(uid())));
-    Birth { template, slots }
-}
-
 /// What an ordinary cluster is born with.
 fn ordinary(server: &ApiServer) -> Vec<Blueprint> {
     let namespace = Blueprint {
@@ -134,10 +147,28 @@ fn ordinary(server: &ApiServer) -> Vec<Blueprint> {
     std::iter::once(namespace).chain(content(server, DEFAULT_NAMESPACE)).collect()
 }
 
-/// Makes a template of blueprints: slot 0 is the time of birth, slot n the uid of the nth object.
+/// What a cluster is born with that somebody created: the ordinary content, and its creator's rights.
+fn owned(server: &ApiServer) -> Vec<Blueprint> {
+    let administrator = Blueprint {
+        resource: "clusterrolebindings.rbac.authorization.k8s.io",
+        namespace: String::new(),
+        name: ADMINISTRATOR.to_owned(),
+        object: json!({
+            "metadata": {},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": CREATOR}],
+        }),
+        owned: None,
+    };
+    ordinary(server).into_iter().chain([administrator]).collect()
+}
+
+/// Makes a template of blueprints: slot 0 is the time of birth, slot n the uid of the nth object, and the last one the
+/// creator's name.
 fn compile(blueprints: Vec<Blueprint>) -> Arc<Template> {
+    let last = u32::try_from(blueprints.len()).unwrap_or(u32::MAX) + 1;
     let numbered = blueprints.into_iter().zip(1..);
-    Arc::new(Template::new(numbered.map(|(blueprint, slot)| template(blueprint, slot)).collect()))
+    Arc::new(Template::new(numbered.map(|(blueprint, slot)| template(blueprint, slot, last)).collect()))
 }
 
 /// What every namespace holds.
@@ -199,14 +230,14 @@ fn written(cluster: &str, blueprint: Blueprint, now: &str) -> Op {
     Op { key, expect: Expect::Any, change: Change::Put(stored(&object)) }
 }
 
-/// A template object whose time is slot 0 and whose uid is slot `uid_slot`.
-fn template(blueprint: Blueprint, uid_slot: u32) -> TemplateObject {
+/// A template object whose time is slot 0, whose uid is slot `uid_slot` and whose creator is slot `creator_slot`.
+fn template(blueprint: Blueprint, uid_slot: u32, creator_slot: u32) -> TemplateObject {
     // Control characters are escaped in JSON, so these marks stand nowhere else in what the object encodes to.
     // The time's is as long as a time: it may stand where the encoding counts bytes.
     const TIME: &str = "\u{1}yyyy-mm-ddThh:";
     const UID: &str = "\u{2}";
     let encoded = codec::encode(&finished(&blueprint, UID, TIME), 0);
-    let marks = [(&br"\u0001yyyy-mm-ddThh:"[..], 0), (&br"\u0002"[..], uid_slot)];
+    let marks = [(&br"\u0001yyyy-mm-ddThh:"[..], 0), (&br"\u0002"[..], uid_slot), (&br"\u0003"[..], creator_slot)];
     let mut pieces = Vec::new();
     let mut rest = encoded.as_slice();
     loop {

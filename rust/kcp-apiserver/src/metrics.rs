@@ -296,7 +296,7 @@ mod tests {
 
     fn registry() -> Registry {
         let table = include_bytes!("../../../python/kcp/resources/built_in.json");
-        Registry::new(BuiltIns::parse(table).unwrap(), Arc::new(Memory::default()))
+        Registry::new(BuiltIns::parse(table).unwrap(), Arc::new(Memory::default())).unwrap()
     }
 
     fn exchange(path: &str) -> Exchange {

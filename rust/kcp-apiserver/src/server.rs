@@ -11,10 +11,12 @@ use crate::clusters::Clusters;
 use crate::documents::Documents;
 use crate::exchange::{Exchange, Peer, Response};
 use crate::health::Health;
+use crate::hooks::{Hooks, Nobody};
 use crate::metrics::Metrics;
 use crate::mounts::Bridge;
 use crate::registry::{BuiltIns, Registry};
 use crate::respond;
+use crate::tenancy::types::Types;
 use kcp_storage::{Backend, Event, Observer, Revision};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,6 +33,8 @@ pub struct Config {
     pub authentication: Authentication,
     /// What passes to the application behind the bridge; `None`: those paths answer 404.
     pub bridge: Option<Arc<dyn Bridge>>,
+    /// Who decides what needs judgement; `None`: nobody, and what needs it is refused.
+    pub hooks: Option<Arc<dyn Hooks>>,
     /// `host:port` under which clients reach the server, for discovery and issued tokens.
     pub external_address: String,
     /// PEM of the certificate authority that clients are to trust, published to every namespace.
@@ -53,6 +57,10 @@ pub struct ApiServer {
     pub authorization: Authorization,
     /// What passes to the application behind the bridge.
     pub bridge: Option<Arc<dyn Bridge>>,
+    /// Who decides what needs judgement.
+    pub hooks: Arc<dyn Hooks>,
+    /// What workspace types amount to.
+    pub types: Types,
     /// `host:port` under which clients reach the server.
     pub external_address: String,
     /// PEM of the certificate authority that clients are to trust.
@@ -86,15 +94,20 @@ impl Observer for Newest {
 
 impl ApiServer {
     /// Builds a server over a store. Nothing is read until the first request.
-    pub fn new(config: Config) -> Arc<Self> {
-        let registry = Arc::new(Registry::new(config.built_ins, Arc::clone(&config.store)));
+    ///
+    /// # Errors
+    /// When a definition that the program brings cannot be served.
+    pub fn new(config: Config) -> Result<Arc<Self>, String> {
+        let registry = Arc::new(Registry::new(config.built_ins, Arc::clone(&config.store))?);
         let authorization = Authorization::new(&config.store);
         let (sender, newest) = tokio::sync::watch::channel(config.store.head());
         config.store.observe(Arc::new(Newest(sender)));
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             newest,
             templates: Templates::default(),
             clusters: Clusters::new(&config.store),
+            types: Types::new(&*config.store),
+            hooks: config.hooks.unwrap_or_else(|| Arc::new(Nobody)),
             store: config.store,
             clock: config.clock,
             registry,
@@ -107,7 +120,7 @@ impl ApiServer {
             documents: Documents::default(),
             health: Health::default(),
             metrics: Metrics::default(),
-        })
+        }))
     }
 
     /// Brings the roles and bindings that every logical cluster has up to date; returns how many objects changed. To be

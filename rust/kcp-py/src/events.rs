@@ -57,6 +57,14 @@ pub struct Keys {
     error: Option<String>,
 }
 
+/// A write waits for a decision.
+#[pyclass(frozen, get_all, module = "kcp._core")]
+pub struct Hook {
+    id: u64,
+    name: String,
+    question: Py<PyBytes>,
+}
+
 /// A kind of unfinished work has new keys.
 #[pyclass(frozen, get_all, module = "kcp._core")]
 pub struct Work {
@@ -106,6 +114,10 @@ pub fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             };
             let keys = keys.into_iter().map(parts).collect();
             Py::new(py, Keys { id, keys, error })?.into_any()
+        }
+        Event::Hook(id, name, question) => {
+            let question = PyBytes::new(py, &question).unbind();
+            Py::new(py, Hook { id, name: name.to_owned(), question })?.into_any()
         }
         Event::Work(kind) => Py::new(py, Work { kind: kind.to_string() })?.into_any(),
     })

@@ -27,6 +27,8 @@ const PIECES: usize = 4;
 
 /// What Python is told.
 pub enum Event {
+    /// A write waits for a decision: an id, which decision, and the question as JSON.
+    Hook(u64, &'static str, Bytes),
     /// A request for the application.
     Request(Box<Request>),
     /// A body that was read empty has more, or has ended.

@@ -8,6 +8,7 @@ mod bridge;
 mod calls;
 mod certificates;
 mod events;
+mod hooks;
 mod join;
 mod log;
 mod server;
@@ -39,7 +40,7 @@ mod _core {
     #[pymodule_export]
     use super::certificates::{certificate_covers, make_authority, make_key, make_serving_certificate};
     #[pymodule_export]
-    use super::events::{Answered, Gone, Keys, Readable, Request, Work, Writable};
+    use super::events::{Answered, Gone, Hook, Keys, Readable, Request, Work, Writable};
     #[pymodule_export]
     use super::log::log_to_stderr;
     #[pymodule_export]

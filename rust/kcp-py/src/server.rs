@@ -4,6 +4,7 @@ use crate::StoreError;
 use crate::bridge::{Application, ApplicationBridge, ReplyError};
 use crate::calls::{Call, Calls, whole};
 use crate::events::{Answered, to_python};
+use crate::hooks::Questions;
 use crate::join::{Answer, Event, Join, Read, WriteError};
 use crate::work::WorkWatch;
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use kcp_apiserver::authz::bootstrap::Bootstrap;
 use kcp_apiserver::clock::SystemClock;
 use kcp_apiserver::control;
 use kcp_apiserver::expiry;
+use kcp_apiserver::hooks::Hooks;
 use kcp_apiserver::mounts::Bridge;
 use kcp_apiserver::registry::BuiltIns;
 use kcp_apiserver::{ApiServer, Config, UserInfo};
@@ -55,6 +57,7 @@ pub struct Server {
     application: Arc<Application>,
     calls: Arc<Calls>,
     work: Arc<WorkWatch>,
+    questions: Arc<Questions>,
     address: Option<(String, u16)>,
     descriptor: Option<i32>,
     running: Mutex<Option<Running>>,
@@ -64,13 +67,14 @@ pub struct Server {
 impl Server {
     #[new]
     #[pyo3(signature = (
-        *, resources, bootstrap_roles, clusters, store, fsync, listen, certificate, key, client_ca, external_host, root_ca,
+        *, resources, definitions, bootstrap_roles, clusters, store, fsync, listen, certificate, key, client_ca, external_host, root_ca,
         service_account_key, tokens, token_file, event_ttl, bridge, workers
     ))]
     #[allow(clippy::too_many_arguments)] // keyword-only in Python, where it is called
     fn new(
         py: Python<'_>,
         resources: &[u8],
+        definitions: Vec<Vec<u8>>,
         bootstrap_roles: &[u8],
         clusters: Vec<String>,
         store: Option<String>,
@@ -88,7 +92,9 @@ impl Server {
         bridge: bool,
         workers: usize,
     ) -> PyResult<Self> {
-        let built_ins = BuiltIns::parse(resources).map_err(PyValueError::new_err)?;
+        let built_ins = BuiltIns::parse(resources)
+            .and_then(|built_ins| built_ins.with_definitions(definitions.iter().map(Vec::as_slice)))
+            .map_err(PyValueError::new_err)?;
         let bootstrap = Bootstrap::parse(bootstrap_roles).map_err(PyValueError::new_err)?;
         let event_ttl =
             Duration::try_from_secs_f64(event_ttl).map_err(|error| PyValueError::new_err(error.to_string()))?;
@@ -112,6 +118,7 @@ impl Server {
         let join = Join::new()?;
         let application = Application::new(Arc::clone(&join));
         let work = WorkWatch::new(Arc::clone(&join));
+        let questions = Questions::new(Arc::clone(&join));
         backend.observe(Arc::clone(&work) as Arc<dyn Observer>);
         let host = external_host.or_else(|| address.as_ref().map(|(host, _)| host.clone())).unwrap_or_default();
         let api = ApiServer::new(Config {
@@ -120,10 +127,12 @@ impl Server {
             built_ins,
             authentication: authentication(tokens, token_file, service_account_key)?,
             bridge: bridge.then(|| Arc::new(ApplicationBridge(Arc::clone(&application))) as Arc<dyn Bridge>),
+            hooks: Some(Arc::clone(&questions) as Arc<dyn Hooks>),
             external_address: host_port(&host, address.as_ref().map_or(0, |(_, port)| *port)),
             root_ca: root_ca.to_owned(),
             event_ttl,
-        });
+        })
+        .map_err(PyValueError::new_err)?;
         py.detach(|| runtime.block_on(prepare(&api, &bootstrap, &clusters))).map_err(StoreError::new_err)?;
         runtime.spawn(expiry::run(Arc::clone(&api)));
         Ok(Self {
@@ -131,6 +140,7 @@ impl Server {
             join,
             application,
             work,
+            questions,
             address,
             descriptor,
             running: Mutex::new(Some(Running { runtime, api, socket })),
@@ -254,6 +264,12 @@ impl Server {
         self.application.finish(id, broken);
     }
 
+    // Decisions.
+
+    fn answer_hook(&self, id: u64, status: u16, body: &[u8]) -> bool {
+        self.questions.answer(id, status, Bytes::copy_from_slice(body))
+    }
+
     // Unfinished work.
 
     fn want_work(&self, kind: &str) {
@@ -331,6 +347,7 @@ impl Server {
         let Some(running) = self.running.lock().take() else { return };
         py.detach(|| {
             self.application.close();
+            self.questions.close();
             running.runtime.block_on(running.api.store.close());
             drop(running.socket);
             drop(running.api);

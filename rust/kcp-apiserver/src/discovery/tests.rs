@@ -16,7 +16,7 @@ fn recorded(file: &str, name: &str) -> Value {
 
 async fn view() -> Arc<ClusterView> {
     let table = include_bytes!("../../../../python/kcp/resources/built_in.json");
-    let registry = Registry::new(BuiltIns::parse(table).unwrap(), Arc::new(Memory::default()));
+    let registry = Registry::new(BuiltIns::parse(table).unwrap(), Arc::new(Memory::default())).unwrap();
     registry.view("").await.unwrap()
 }
 

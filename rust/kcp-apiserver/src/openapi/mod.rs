@@ -376,9 +376,15 @@ async fn published(
     form: Form,
 ) -> Result<Option<BTreeMap<String, Value>>, Status> {
     let Origin::Custom { definition, .. } = &served.origin else { return Ok(None) };
-    let key = Key::new(DEFINITIONS, cluster(exchange), "", &definition.name);
-    let Some(item) = server.store.get(&key).await.map_err(|error| storage_error(&error))? else { return Ok(None) };
-    let object = Member::decode(&item).map_err(Status::internal)?;
+    let shipped = || server.registry.plain().built_ins().definitions.iter();
+    let object = if served.system {
+        shipped().find(|object| object["metadata"]["name"] == *definition.name).cloned()
+    } else {
+        let key = Key::new(DEFINITIONS, cluster(exchange), "", &definition.name);
+        let found = server.store.get(&key).await.map_err(|error| storage_error(&error))?;
+        found.map(|item| Member::decode(&item)).transpose().map_err(Status::internal)?
+    };
+    let Some(object) = object else { return Ok(None) };
     if served.identity != Member::identify(&object).of_version(&served.version) {
         return Ok(None);
     }

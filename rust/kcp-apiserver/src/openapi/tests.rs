@@ -25,10 +25,12 @@ fn server_over(store: Arc<Memory>) -> Arc<ApiServer> {
         built_ins: BuiltIns::parse(table).unwrap(),
         authentication: Authentication::default(),
         bridge: None,
+        hooks: None,
         external_address: "localhost:6443".into(),
         root_ca: String::new(),
         event_ttl: crate::expiry::DEFAULT_EVENT_TTL,
     })
+    .unwrap()
 }
 
 async fn get(server: &ApiServer, path: &str, headers: &[(http::HeaderName, &str)]) -> (StatusCode, HeaderMap, Vec<u8>) {

@@ -1,8 +1,9 @@
 //! The table of built-in resources, declared as data by `python/kcp/resources/built_in.json`.
 
-use crate::registry::{Column, Identity, Origin, Served, Subresource};
+use crate::registry::{Column, Identity, Origin, Served, Subresource, system};
 use crate::strategy;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
@@ -92,6 +93,8 @@ pub struct BuiltIns {
     /// Every resource of every version.
     pub served: Vec<Arc<Served>>,
     by_name: HashMap<String, Vec<Arc<Served>>>,
+    /// Definitions of further kinds that are served everywhere.
+    pub definitions: Vec<Value>,
 }
 
 impl BuiltIns {
@@ -113,7 +116,18 @@ impl BuiltIns {
         for one in &served {
             by_name.entry(one.resource.clone()).or_default().push(Arc::clone(one));
         }
-        Ok(Self { groups, served, by_name })
+        Ok(Self { groups, served, by_name, definitions: Vec::new() })
+    }
+
+    /// Adds kinds that CustomResourceDefinitions describe, as YAML; what they mean beyond that is known by their names.
+    ///
+    /// # Errors
+    /// When one is not a definition that a server would take.
+    pub fn with_definitions<'a>(mut self, definitions: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, String> {
+        for definition in definitions {
+            self.definitions.push(system::read(definition)?);
+        }
+        Ok(self)
     }
 
     /// One resource at one version.
@@ -154,6 +168,7 @@ fn compile(group: &str, version: &str, spec: &ResourceSpec) -> Result<Served, St
         strategy: strategy::built_in(&spec.strategy, &spec.definition)?,
         origin: Origin::BuiltIn { definition: spec.definition.clone() },
         identity: Identity::NONE,
+        system: true,
         described: OnceLock::new(),
     })
 }

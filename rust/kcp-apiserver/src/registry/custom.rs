@@ -3,6 +3,7 @@
 use crate::native::Native;
 use crate::registry::{Column, Identity, Origin, Scale, Served, Subresource};
 use crate::strategy::custom::Custom;
+use crate::strategy::rules::Rules;
 use kcp_schema::crd::{Definition, Version};
 use kcp_schema::jsonpath::JsonPath;
 use std::sync::{Arc, OnceLock};
@@ -12,10 +13,19 @@ const VERBS_WHILE_TERMINATING: [&str; 5] = ["delete", "deletecollection", "get",
 
 /// Every served version of a definition, whose identity is that of the definition and the version's name.
 pub fn served(definition: &Arc<Definition>, identity: Identity) -> Vec<Arc<Served>> {
+    served_with(definition, identity, None)
+}
+
+/// The same for a kind that means more than its definition says.
+pub fn served_with(
+    definition: &Arc<Definition>,
+    identity: Identity,
+    rules: Option<&'static dyn Rules>,
+) -> Vec<Arc<Served>> {
     let versions = definition.versions.iter().enumerate().filter(|(_, version)| version.served);
     versions
         .map(|(index, version)| {
-            Arc::new(Served { identity: identity.of_version(&version.name), ..one(definition, index, version) })
+            Arc::new(Served { identity: identity.of_version(&version.name), ..one(definition, index, version, rules) })
         })
         .collect()
 }
@@ -24,10 +34,10 @@ pub fn served(definition: &Arc<Definition>, identity: Identity) -> Vec<Arc<Serve
 pub fn stored(definition: &Arc<Definition>) -> Option<Served> {
     let storage = definition.storage_version()?;
     let index = definition.versions.iter().position(|version| version.name == storage.name)?;
-    Some(one(definition, index, storage))
+    Some(one(definition, index, storage, None))
 }
 
-fn one(definition: &Arc<Definition>, index: usize, version: &Version) -> Served {
+fn one(definition: &Arc<Definition>, index: usize, version: &Version, rules: Option<&'static dyn Rules>) -> Served {
     let group = definition.group.to_string();
     let names = &definition.names;
     let native = Native::find(&group, &version.name, &names.kind, &names.plural);
@@ -77,10 +87,11 @@ fn one(definition: &Arc<Definition>, index: usize, version: &Version) -> Served 
         storage_api_version: api_version(&group, &storage),
         columns: native.map_or_else(|| columns(version), Native::columns),
         deprecation: version.deprecation_warning.as_ref().map(ToString::to_string),
-        strategy: Arc::new(Custom::new(Arc::clone(definition), index, native)),
+        strategy: Arc::new(Custom::new(Arc::clone(definition), index, native, rules)),
         native,
         origin: Origin::Custom { definition: Arc::clone(definition), version: index },
         identity: Identity::NONE,
+        system: rules.is_some(),
         described: OnceLock::new(),
         group,
     }

@@ -141,6 +141,11 @@ impl CustomGroup {
         self.members.get(plural)
     }
 
+    /// Whether there is a definition of that name.
+    pub fn has(&self, definition: &str) -> bool {
+        self.members.contains_key(plural(definition))
+    }
+
     /// Every definition.
     pub fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
         self.members.values()

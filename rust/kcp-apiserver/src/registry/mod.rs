@@ -7,6 +7,7 @@ mod everywhere;
 mod group;
 mod identity;
 mod served;
+mod system;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -133,6 +133,8 @@ pub struct Served {
     pub origin: Origin,
     /// Names what a custom resource looks like; [`Identity::NONE`] for built-in ones.
     pub identity: Identity,
+    /// Whether the program brings it, so that it is the same in every logical cluster.
+    pub system: bool,
     /// Its entry in the aggregated discovery document, once somebody asked for that.
     pub described: OnceLock<Box<str>>,
 }

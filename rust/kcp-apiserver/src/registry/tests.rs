@@ -113,7 +113,7 @@ fn definition(plural: &str, group: &str, field: &str) -> Value {
 fn registry() -> (Arc<Counting>, Registry) {
     let table = include_bytes!("../../../../python/kcp/resources/built_in.json");
     let store = Arc::new(Counting::default());
-    let registry = Registry::new(BuiltIns::parse(table).unwrap(), Arc::clone(&store) as Arc<dyn Backend>);
+    let registry = Registry::new(BuiltIns::parse(table).unwrap(), Arc::clone(&store) as Arc<dyn Backend>).unwrap();
     (store, registry)
 }
 

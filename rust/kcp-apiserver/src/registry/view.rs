@@ -3,7 +3,7 @@
 use crate::registry::changes::Changes;
 use crate::registry::everywhere::{self, Everywhere};
 use crate::registry::group::{CustomGroup, Draft, Member, group_of};
-use crate::registry::{BuiltIns, Identity, Served};
+use crate::registry::{BuiltIns, Identity, Served, system};
 use crate::verbs::storage_error;
 use kcp_apimachinery::status::Status;
 use kcp_schema::{Interned, Pool};
@@ -127,22 +127,27 @@ pub fn definition_name(group: &str, resource: &str) -> String {
 
 impl Registry {
     /// A registry over the definitions in `store`.
-    pub fn new(built_ins: BuiltIns, store: Arc<dyn Backend>) -> Self {
+    ///
+    /// # Errors
+    /// When a definition that the program brings cannot be served.
+    pub fn new(built_ins: BuiltIns, store: Arc<dyn Backend>) -> Result<Self, String> {
         let built_ins = Arc::new(built_ins);
         let changes = Arc::new(Changes::default());
         store.observe(Arc::clone(&changes) as Arc<dyn Observer>);
-        let plain = Arc::new(ClusterView::new(&built_ins, BTreeMap::new()));
-        Self {
+        let schemas = Pool::new();
+        let system = system::groups(&built_ins.definitions, &schemas)?;
+        let plain = Arc::new(ClusterView::new(&built_ins, system));
+        Ok(Self {
             built_ins,
             store,
             plain,
             changes,
             views: Cache::new(KEPT),
-            schemas: Pool::new(),
+            schemas,
             members: Interned::default(),
             shared_groups: Interned::default(),
             everywhere: everywhere::Kept::default(),
-        }
+        })
     }
 
     /// The compiled schemas, shared by content.
@@ -150,7 +155,7 @@ impl Registry {
         &self.schemas
     }
 
-    /// What every logical cluster serves: the built-in resources.
+    /// What every logical cluster serves: what the program brings.
     pub fn plain(&self) -> &Arc<ClusterView> {
         &self.plain
     }
@@ -193,7 +198,7 @@ impl Registry {
                 for item in self.definitions(KeyRange::cluster(DEFINITIONS, cluster)).await? {
                     all.push((item.key.name().into(), Some(self.member(&item)?)));
                 }
-                self.derive(BTreeMap::new(), all)
+                self.derive(self.plain.groups.clone(), all)
             }
         };
         self.views.insert(cluster.to_owned(), (number, Arc::clone(&derived)));
@@ -238,6 +243,10 @@ impl Registry {
         let mut drafts: BTreeMap<String, Draft> = BTreeMap::new();
         for (name, member) in changed {
             let group = group_of(&name);
+            // What the program brings cannot be shadowed.
+            if self.plain.groups.get(group).is_some_and(|group| group.has(&name)) {
+                continue;
+            }
             let draft = drafts
                 .entry(group.to_owned())
                 .or_insert_with(|| Draft::of(group, groups.get(group).map(|group| &**group)));
@@ -252,7 +261,9 @@ impl Registry {
             let Ok(group) = self.shared_groups.get_or_make(identity.0, || Ok::<_, Infallible>(draft.finish(identity)));
             groups.insert(Arc::clone(&group.name), group);
         }
-        if groups.is_empty() {
+        let is_plain = groups.len() == self.plain.groups.len()
+            && groups.values().zip(self.plain.groups.values()).all(|(a, b)| a.identity == b.identity);
+        if is_plain {
             return Arc::clone(&self.plain);
         }
         Arc::new(ClusterView::new(&self.built_ins, groups))

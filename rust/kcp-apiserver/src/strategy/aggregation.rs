@@ -127,7 +127,7 @@ pub(super) async fn admit(
     let (mut guards, mut also) = update(server, &roles, Some(&name))?;
     guards.extend(guard);
     also.extend(place);
-    Ok(Admission { guards, also, over, turn: Some(turn) })
+    Ok(Admission { guards, also, over, turn: Some(turn), ..Admission::default() })
 }
 
 /// Takes the rules of a role that goes from the roles that aggregate it.

@@ -1,17 +1,19 @@
 //! Custom resources: what their definition's schema says, and the rules that hold for all of them.
 
 use crate::codec;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, UserInfo};
 use crate::managed;
 use crate::native::{Counts, Native};
 use crate::registry::{DEFINITIONS, definition_name};
 use crate::server::ApiServer;
-use crate::strategy::{Admission, Part, Strategy};
-use kcp_apimachinery::GroupResource;
+use crate::strategy::rules::{Rules, Write};
+use crate::strategy::{Admission, Part, Removal, Strategy};
+use bytes::Bytes;
 use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::managed::{FieldSet, Type};
 use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::status::Status;
+use kcp_apimachinery::{GroupResource, names};
 use kcp_schema::crd::{Definition, Judgement, Version};
 use kcp_schema::{Malformed, table};
 use kcp_storage::{BoxFuture, Expect, Guard, Key, Value as Stored};
@@ -24,13 +26,20 @@ pub struct Custom {
     version: usize,
     fingerprint: u64,
     native: Option<&'static Native>,
+    rules: Option<&'static dyn Rules>,
 }
 
 impl Custom {
-    /// The strategy of the version at `index`, with its row of the table of well-known kinds, if it has one.
-    pub fn new(definition: Arc<Definition>, index: usize, native: Option<&'static Native>) -> Self {
+    /// The strategy of the version at `index`, with its row of the table of well-known kinds, if it has one, and with
+    /// what the kind means beyond its definition, if the program brings it.
+    pub fn new(
+        definition: Arc<Definition>,
+        index: usize,
+        native: Option<&'static Native>,
+        rules: Option<&'static dyn Rules>,
+    ) -> Self {
         let fingerprint = definition.versions[index].schema.fingerprint();
-        Self { definition, version: index, fingerprint, native }
+        Self { definition, version: index, fingerprint, native, rules }
     }
 
     fn version(&self) -> &Version {
@@ -101,6 +110,10 @@ impl Strategy for Custom {
         }
     }
 
+    fn name_problems(&self, name: &str) -> Vec<String> {
+        self.rules.map_or_else(|| names::is_dns1123_subdomain(name), |rules| rules.name_problems(name))
+    }
+
     fn validate_create(&self, object: &Value) -> ErrorList {
         self.version().validate(object, None).errors
     }
@@ -118,12 +131,15 @@ impl Strategy for Custom {
 
     fn admit<'a>(
         &'a self,
-        _server: &'a ApiServer,
+        server: &'a ApiServer,
         exchange: &'a Exchange,
         new: &'a mut Value,
         old: Option<&'a Value>,
-        _part: Part,
+        part: Part,
     ) -> BoxFuture<'a, Result<Admission, Status>> {
+        if let Some(rules) = self.rules {
+            return rules.admit(server, exchange, Write { strategy: self, new, old, part });
+        }
         let result = if old.is_some() {
             Ok(Admission::default())
         } else if self.definition.terminating {
@@ -138,6 +154,22 @@ impl Strategy for Custom {
             Ok(Admission { guards: vec![Guard { key, expect: Expect::Present }], ..Admission::default() })
         };
         Box::pin(std::future::ready(result))
+    }
+
+    fn begin_removal(&self, object: &mut Value) -> Removal {
+        self.rules.map_or(Removal::Now, |rules| rules.begin_removal(object))
+    }
+
+    fn work(&self, object: &Value) -> Vec<&'static str> {
+        self.rules.map(|rules| rules.work(object)).unwrap_or_default()
+    }
+
+    fn terms(&self, object: &Value) -> Vec<Bytes> {
+        self.rules.map(|rules| rules.terms(object)).unwrap_or_default()
+    }
+
+    fn check_removal(&self, cluster: &str, caller: &UserInfo, object: &Value) -> Result<(), Status> {
+        self.rules.map_or(Ok(()), |rules| rules.check_removal(cluster, caller, object))
     }
 
     fn field(&self, object: &Value, label: &str) -> Option<String> {

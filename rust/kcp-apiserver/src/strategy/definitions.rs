@@ -7,7 +7,7 @@ use super::{Admission, Departure, Part, Removal, Strategy, cells};
 use crate::codec::{self, Header};
 use crate::exchange::Exchange;
 use crate::managed;
-use crate::registry::{CustomGroup, Member, Served, definition_term, group_of};
+use crate::registry::{ClusterView, CustomGroup, Member, Served, definition_term, group_of};
 use crate::server::ApiServer;
 use crate::verbs::storage_error;
 use bytes::Bytes;
@@ -145,9 +145,9 @@ fn keeps_names(new: &Value, old: &Value) -> bool {
 }
 
 /// The names that the built-in kinds of a group have taken.
-fn built_in_names(served: &[Arc<Served>], group: &str) -> Vec<Names> {
+fn built_in_names(plain: &ClusterView, group: &str) -> Vec<Names> {
     let mut by_name: BTreeMap<&str, &Served> = BTreeMap::new();
-    for served in served.iter().filter(|served| served.group == group) {
+    for served in plain.all().filter(|served| served.group == group) {
         by_name.insert(&served.resource, served);
     }
     let taken = |served: &&Served| Names {
@@ -212,6 +212,11 @@ impl Strategy for Definitions {
     ) -> BoxFuture<'a, Result<Admission, Status>> {
         Box::pin(async move {
             let now = time::format_rfc3339(server.clock.now().as_second());
+            let own = server.registry.plain().group(group_of(meta::name(new)));
+            if old.is_none() && own.is_some_and(|group| group.has(meta::name(new))) {
+                let resource = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
+                return Err(Status::forbidden(&resource, meta::name(new), "the server itself defines this resource"));
+            }
             if old.is_some_and(|old| keeps_names(new, old)) {
                 // Nobody else's names matter then: none is asked for, and none becomes free.
                 let mut taken = crd::Taken::default();
@@ -224,7 +229,7 @@ impl Strategy for Definitions {
             let group = text(new, &["spec", "group"]).to_owned();
             let turn = self.turns.take((key.cluster(), group.as_str())).await;
             let neighbours = Neighbours::read(server, key.cluster(), &group).await?;
-            let fixed = built_in_names(&server.registry.plain().built_ins().served, &group);
+            let fixed = built_in_names(server.registry.plain(), &group);
             let mut taken = crd::Taken::default();
             fixed.iter().for_each(|names| taken.add(names));
             neighbours.others(key.name()).for_each(|other| taken.add(&other.accepted));
@@ -232,7 +237,7 @@ impl Strategy for Definitions {
             let given = Names::parse(&new["status"]["acceptedNames"]);
             let (guards, mut also) = neighbours.decide_again(server, &key, &fixed, Some(&given), &now).await?;
             also.push(neighbours.turn);
-            Ok(Admission { guards, also, over: None, turn: Some(turn) })
+            Ok(Admission { guards, also, turn: Some(turn), ..Admission::default() })
         })
     }
 
@@ -242,7 +247,7 @@ impl Strategy for Definitions {
             let vacant = no_objects(server, key, group).await?;
             let turn = self.turns.take((key.cluster(), group)).await;
             let neighbours = Neighbours::read(server, key.cluster(), group).await?;
-            let fixed = built_in_names(&server.registry.plain().built_ins().served, group);
+            let fixed = built_in_names(server.registry.plain(), group);
             let now = time::format_rfc3339(server.clock.now().as_second());
             let (mut guards, mut also) = neighbours.decide_again(server, key, &fixed, None, &now).await?;
             guards.extend(vacant);

@@ -13,12 +13,14 @@ mod leases;
 mod merge;
 pub mod namespaces;
 mod rbac;
+pub mod rules;
 mod secrets;
 mod serviceaccounts;
+mod tenancy;
 mod turns;
 
 use crate::codec;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, UserInfo};
 use crate::managed::Over;
 use crate::server::ApiServer;
 use bytes::Bytes;
@@ -27,7 +29,7 @@ use kcp_apimachinery::managed::{FieldSet, Type};
 use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::status::Status;
 use kcp_schema::crd::Judgement;
-use kcp_storage::{BoxFuture, Guard, Key, Op, Value as Stored};
+use kcp_storage::{Birth, BoxFuture, Guard, Key, Op, Value as Stored};
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
@@ -54,6 +56,8 @@ pub struct Admission {
     pub over: Option<Over>,
     /// Keeps others of this process from deciding about the same until the write is committed or given up.
     pub turn: Option<OwnedMutexGuard<()>>,
+    /// What the new object, which is a logical cluster's row, brings into being.
+    pub birth: Option<Birth>,
 }
 
 /// What the commit that removes an object does besides.
@@ -162,6 +166,12 @@ pub trait Strategy: Send + Sync + 'static {
     /// Whether a client may delete an object of that name, be there one or not.
     fn check_delete(&self, name: &str) -> Result<(), Status> {
         let _ = name;
+        Ok(())
+    }
+
+    /// Whether `caller` may delete an object that stands in a logical cluster. Not asked for what the server deletes.
+    fn check_removal(&self, cluster: &str, caller: &UserInfo, object: &Value) -> Result<(), Status> {
+        let _ = (cluster, caller, object);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! create: a new object, or the answer of a kind that is not stored.
 
 use crate::chain::{Next, StepResult};
+use crate::clusters;
 use crate::codec;
 use crate::exchange::Exchange;
 use crate::garbage;
@@ -98,7 +99,8 @@ pub async fn store(
 ) -> Result<Written, Status> {
     let served = &target.served;
     let strategy = served.strategy.as_ref();
-    if !dry_run {
+    // The row itself is what brings a logical cluster into being.
+    if !dry_run && served.storage != clusters::ROWS {
         server.clusters.ensure(server, &target.cluster).await?;
     }
     place(&mut object, target)?;
@@ -170,7 +172,11 @@ pub async fn store(
         }
         let value = write::stored(server, &target.cluster, strategy, &object, &entries);
         let references = garbage::references(server, &target.view, &target.cluster, &object, None).await?;
-        let mut ops = vec![Op { key: key.clone(), expect: Expect::Absent, change: Change::Put(value.clone()) }];
+        let change = match admission.birth {
+            Some(birth) => Change::Bear(value.clone(), birth),
+            None => Change::Put(value.clone()),
+        };
+        let mut ops = vec![Op { key: key.clone(), expect: Expect::Absent, change }];
         ops.extend(admission.also);
         ops.extend(references.records);
         let mut guards = admission.guards;

@@ -2,7 +2,7 @@
 
 use crate::chain::{Next, StepResult};
 use crate::codec;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, UserInfo};
 use crate::garbage::{self, FOREGROUND, Leaving, ORPHAN};
 use crate::server::ApiServer;
 use crate::strategy::Removal;
@@ -17,6 +17,7 @@ use kcp_apimachinery::status::{Details, Status};
 use kcp_apimachinery::strict;
 use kcp_storage::{Batch, Change, CommitError, Expect, Item, Key, Op};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What became of an object.
 pub enum Gone {
@@ -30,7 +31,8 @@ pub enum Gone {
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
     let negotiated = output::negotiate(exchange, target)?;
     let options = options(exchange, target).await?;
-    let gone = remove(server, target, &target.key(&target.name), &options).await?;
+    let caller = Arc::clone(&exchange.user);
+    let gone = remove(server, target, &target.key(&target.name), &options, Some(&caller)).await?;
     let response = match gone {
         Gone::Now(object) if target.served.strategy.answers_removed() => {
             output::value(server, exchange, &negotiated, &target.served, object, StatusCode::OK)?
@@ -76,8 +78,14 @@ fn decode(media: &str, body: &[u8], target: &Target) -> Result<Value, Status> {
     Ok(input::decode(media, body, &target.served)?.object)
 }
 
-/// Deletes one object, or begins to.
-pub async fn remove(server: &ApiServer, target: &Target, key: &Key, options: &DeleteOptions) -> Result<Gone, Status> {
+/// Deletes one object, or begins to. Without a caller the server does so itself.
+pub async fn remove(
+    server: &ApiServer,
+    target: &Target,
+    key: &Key,
+    options: &DeleteOptions,
+    caller: Option<&UserInfo>,
+) -> Result<Gone, Status> {
     let served = &target.served;
     let strategy = served.strategy.as_ref();
     strategy.check_delete(key.name())?;
@@ -86,6 +94,9 @@ pub async fn remove(server: &ApiServer, target: &Target, key: &Key, options: &De
         let item = found.ok_or_else(|| Status::not_found(&target.resource(), key.name()))?;
         let object = output::object(served, &item)?;
         check_preconditions(target, &object, &item, options)?;
+        if let Some(caller) = caller {
+            strategy.check_removal(key.cluster(), caller, &object)?;
+        }
         let marked = object["metadata"]["deletionTimestamp"].is_string();
         let mut next = object.clone();
         let other_policy = strategy.is_owner() && propagate(&mut next, options.propagation);

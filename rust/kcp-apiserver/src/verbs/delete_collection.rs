@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use kcp_apimachinery::GroupKind;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::status::Status;
+use std::sync::Arc;
 
 /// The option that lets go of what cannot be read; collections do not have it.
 const UNSAFE: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
@@ -26,6 +27,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let list_options = ListOptions::parse(exchange.query(), false)?;
     let selection = Selection::parse(exchange, &target.served)?;
     let options = delete::options(exchange, target).await?;
+    let caller = Arc::clone(&exchange.user);
     if request_info::truthy(exchange.query(), UNSAFE) {
         let detail = "is not allowed with DELETECOLLECTION, try again after removing the option";
         let errors = ErrorList::from(Error::invalid(&Path::root(UNSAFE), true, detail));
@@ -33,7 +35,8 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     }
     let found = list::read(server, target, &list_options, &selection).await?;
     for some in found.items.chunks(TOGETHER) {
-        let removals: Vec<_> = some.iter().map(|item| delete::remove(server, target, &item.key, &options)).collect();
+        let removals: Vec<_> =
+            some.iter().map(|item| delete::remove(server, target, &item.key, &options, Some(&caller))).collect();
         for gone in join_all(removals).await {
             match gone {
                 Ok(_) => {}

@@ -62,7 +62,7 @@ pub async fn delete_all(server: &ApiServer, cluster: &str, definition: &str) -> 
         let page = server.store.list(query).await.map_err(|error| storage_error(&error))?;
         let options = DeleteOptions::default();
         let removals: Vec<_> =
-            page.items.iter().map(|item| delete::remove(server, &target, &item.key, &options)).collect();
+            page.items.iter().map(|item| delete::remove(server, &target, &item.key, &options, None)).collect();
         for gone in join_all(removals).await {
             match gone {
                 Ok(Gone::Now(_)) => {}

@@ -19,8 +19,8 @@ mod select;
 mod target;
 mod update;
 mod watch;
-mod write;
-mod yaml;
+pub mod write;
+pub mod yaml;
 
 pub use input::go_type;
 pub use target::Target;

@@ -103,7 +103,7 @@ impl Target {
     /// The resource as the item's own cluster serves it; for wildcard requests that may differ from item to item, and
     /// items of clusters that do not serve it are left out.
     pub fn served_for(&self, item: &Item) -> Option<Arc<Served>> {
-        if self.cluster.is_empty() && self.served.is_custom() {
+        if self.cluster.is_empty() && !self.served.system {
             return self.view.in_cluster(item.key.cluster());
         }
         Some(Arc::clone(&self.served))

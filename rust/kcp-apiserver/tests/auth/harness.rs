@@ -98,10 +98,12 @@ impl Harness {
             built_ins: BuiltIns::parse(BUILT_INS).expect("the table compiles"),
             authentication: Authentication::new(settings).expect("settings"),
             bridge: None,
+            hooks: None,
             external_address: "127.0.0.1:6443".into(),
             root_ca: "-----BEGIN CERTIFICATE-----\n".into(),
             event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
-        });
+        })
+        .expect("a server");
         let bootstrap = Bootstrap::parse(BOOTSTRAP).expect("the declaration");
         server.prepare(&bootstrap).await.expect("bootstrap roles");
         Self { server, clock, key }

@@ -21,10 +21,12 @@ pub fn server() -> Arc<ApiServer> {
         built_ins: BuiltIns::parse(TABLE).unwrap(),
         authentication: kcp_apiserver::authn::Authentication::default(),
         bridge: None,
+        hooks: None,
         external_address: "kcp.example:6443".to_owned(),
         root_ca: "-----BEGIN CERTIFICATE-----\nroot\n-----END CERTIFICATE-----\n".to_owned(),
         event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
     })
+    .unwrap()
 }
 
 /// What was answered.

@@ -57,10 +57,12 @@ impl Harness {
             built_ins: BuiltIns::parse(BUILT_INS).expect("the table compiles"),
             authentication: Authentication::default(),
             bridge: None,
+            hooks: None,
             external_address: "127.0.0.1:6443".into(),
             root_ca: "-----BEGIN CERTIFICATE-----\n".into(),
             event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
-        });
+        })
+        .expect("a server");
         let user = UserInfo { name: "admin".into(), groups: vec!["system:masters".into()], ..UserInfo::default() };
         Self { server, memory, cluster: cluster.into(), user: Arc::new(user) }
     }

@@ -73,7 +73,8 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     };
     let live = Live::Later(Box::new((Arc::clone(&server.store), target.range())));
     let (mut definition, mut served) = (None, Some(Arc::clone(&target.served)));
-    if let (Origin::Custom { definition: defined, .. }, false) = (&target.served.origin, target.cluster.is_empty()) {
+    let follows = !target.cluster.is_empty() && !target.served.system;
+    if let (Origin::Custom { definition: defined, .. }, true) = (&target.served.origin, follows) {
         let key = Key::new(DEFINITIONS, &target.cluster, "", &defined.name);
         let query = WatchQuery { range: KeyRange::object(&key), since: server.store.head(), buffer: BUFFER };
         definition = Some(Box::new(server.store.watch(query).map_err(|error| storage_error(&error))?));
@@ -91,7 +92,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         render: Render {
             served: served.unwrap_or_else(|| Arc::clone(&target.served)),
             registry: Arc::clone(&server.registry),
-            elsewhere: (target.cluster.is_empty() && target.served.is_custom())
+            elsewhere: (target.cluster.is_empty() && !target.served.system)
                 .then(|| Box::new(Elsewhere { view: Arc::clone(&target.view), learned: HashMap::new() })),
             shape: negotiated.shape,
             media: negotiated.media,
