@@ -7,7 +7,7 @@ _HERE = Path(__file__).parent
 
 
 def definitions() -> list[bytes]:
-    """Return the CustomResourceDefinitions of the kinds that kcp itself brings, as YAML, in the order of their names."""
+    """Return the CustomResourceDefinitions of the kinds that kcp itself brings, as YAML, sorted by name."""
     return [path.read_bytes() for path in sorted((_HERE / "definitions").glob("*.yaml"))]
 
 
