@@ -5,6 +5,7 @@
 
 pub mod field;
 pub mod gvk;
+pub mod json;
 pub mod managed;
 pub mod meta;
 pub mod names;

@@ -29,8 +29,8 @@ pub struct Decoded {
 
 /// Decodes one JSON document.
 ///
-/// Integers are kept exactly when they fit 64 bits with sign and become floating-point numbers otherwise; numbers that
-/// are whole but written with a fraction become integers, as Kubernetes prints them.
+/// Integers are kept exactly when they fit 64 bits with sign and become floating-point numbers otherwise. A number that
+/// is whole but written with a fraction or an exponent stays a floating-point number until it is stored ([`crate::json`]).
 ///
 /// # Errors
 /// What is wrong, in Go's words where Go refuses the document too: `invalid character '}' looking for beginning of value`.
@@ -51,13 +51,14 @@ pub fn decode_strict(bytes: &[u8]) -> Result<Decoded, String> {
 
 /// The document, and whether it gives a field twice.
 fn parse(bytes: &[u8]) -> Result<(Value, bool), String> {
-    let repeated = Cell::new(false);
+    let notes = Notes::default();
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let result = Building { repeated: &repeated }
-        .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value));
+    let result =
+        Building { notes: &notes }.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     match result {
-        Ok(value) => Ok((value, repeated.get())),
+        // The parser reads `-0`, which is an integer, as it reads `-0.0`.
+        Ok(_) if notes.negative_zero.get() && whole_zeros(bytes) != bytes => parse(&whole_zeros(bytes)),
+        Ok(value) => Ok((value, notes.repeated.get())),
         Err(error) => Err(complain(bytes, &error)),
     }
 }
@@ -86,21 +87,51 @@ fn huge_number<'a>(bytes: &'a [u8], error: &serde_json::Error) -> Option<&'a str
     std::str::from_utf8(&line[start..end]).ok().filter(|number| number.contains(|c: char| c.is_ascii_digit()))
 }
 
-/// Turns a floating-point number into what Kubernetes would print.
-fn float(value: f64) -> Value {
-    // Below 2^53 every whole number is exact in both forms.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() < EXACT {
-        // The bound above makes the conversion exact.
-        #[allow(clippy::cast_possible_truncation)]
-        return Value::from(value as i64);
+/// A document whose integers `-0` are `0`.
+fn whole_zeros(bytes: &[u8]) -> Vec<u8> {
+    let (mut out, mut in_text) = (bytes.to_vec(), false);
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if in_text => at += 1,
+            b'"' => in_text = !in_text,
+            b'-' if !in_text && bytes.get(at + 1) == Some(&b'0') => {
+                let after_exponent = at > 0 && matches!(bytes[at - 1], b'e' | b'E');
+                let goes_on = matches!(bytes.get(at + 2), Some(b'.' | b'e' | b'E' | b'0'..=b'9'));
+                if !after_exponent && !goes_on {
+                    out[at] = b' ';
+                }
+            }
+            _ => {}
+        }
+        at += 1;
     }
+    out
+}
+
+fn float(value: f64) -> Value {
     Number::from_f64(value).map_or(Value::Null, Value::Number)
+}
+
+/// A stored document: written by this program, so that nothing is to be complained about.
+///
+/// # Errors
+/// When it is not JSON after all.
+pub fn stored(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    Building { notes: &Notes::default() }.deserialize(&mut serde_json::Deserializer::from_slice(bytes))
+}
+
+/// What was noticed on the way through a document.
+#[derive(Default)]
+struct Notes {
+    /// A field is given twice.
+    repeated: Cell<bool>,
+    negative_zero: Cell<bool>,
 }
 
 #[derive(Clone, Copy)]
 struct Building<'a> {
-    repeated: &'a Cell<bool>,
+    notes: &'a Notes,
 }
 
 impl<'de> DeserializeSeed<'de> for Building<'_> {
@@ -136,6 +167,9 @@ impl<'de> Visitor<'de> for Building<'_> {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        if value == 0.0 && value.is_sign_negative() {
+            self.notes.negative_zero.set(true);
+        }
         Ok(float(value))
     }
 
@@ -159,7 +193,7 @@ impl<'de> Visitor<'de> for Building<'_> {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             if map.insert(key, entries.next_value_seed(self)?).is_some() {
-                self.repeated.set(true);
+                self.notes.repeated.set(true);
             }
         }
         Ok(Value::Object(map))
@@ -248,10 +282,11 @@ mod tests {
             ("9223372036854775807", json!(9_223_372_036_854_775_807_i64)),
             ("-9223372036854775808", json!(i64::MIN)),
             ("9223372036854775808", json!(9_223_372_036_854_775_808.0)),
-            ("1.0", json!(1)),
+            ("1.0", json!(1.0)),
             ("-0", json!(0)),
+            ("[-0,-0.0,1e-0,\"-0\\\"-0\"]", json!([0, -0.0, 1.0, "-0\"-0"])),
             ("1.5", json!(1.5)),
-            ("1e3", json!(1000)),
+            ("1e3", json!(1000.0)),
             ("1e300", json!(1e300)),
         ] {
             assert_eq!(decode(text.as_bytes()), Ok(want), "{text}");

@@ -160,7 +160,8 @@ pub fn write_json_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-fn json_float(value: f64) -> String {
+/// Prints a floating-point number as Go's `json.Marshal` does: `1000`, `100000000000000000000`, `1e+21`, `1e-7`.
+pub fn json_float(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-6..1e21).contains(&size) {
         let scientific = format!("{value:e}");

@@ -13,6 +13,7 @@
 //! `"managedFields":M,` when the object has entries: writes that are about something else read the object without them
 //! ([`decode_lean`]) and the entries as text ([`managed`]).
 
+use kcp_apimachinery::{json, strict};
 use kcp_storage::{Item, Revision, Value as Stored};
 use serde_json::{Map, Value};
 use std::io::Write;
@@ -51,7 +52,7 @@ pub fn strip(object: &mut Value) {
 pub fn encode(object: &Value, fingerprint: u64) -> Vec<u8> {
     let entries = object.get("metadata").and_then(|meta| meta.get("managedFields"));
     let entries = entries.and_then(Value::as_array).filter(|entries| !entries.is_empty());
-    let text = entries.and_then(|entries| serde_json::to_vec(entries).ok()).unwrap_or_default();
+    let text = entries.map(json::to_vec).unwrap_or_default();
     encode_lean(object, &text, fingerprint)
 }
 
@@ -205,9 +206,9 @@ fn splice(
 /// When the payload is not what [`encode`] writes.
 pub fn decode_lean(item: &Item, header: Header<'_>) -> Result<Value, serde_json::Error> {
     let (annotations, _, rest) = parts(&item.value.data);
-    let mut json = Vec::new();
-    splice(&mut json, Some(header), item.key.cluster(), item.revision, annotations, rest);
-    serde_json::from_slice(&json)
+    let mut text = Vec::new();
+    splice(&mut text, Some(header), item.key.cluster(), item.revision, annotations, rest);
+    strict::stored(&text)
 }
 
 /// A stored object as a value, slots filled in.
@@ -215,9 +216,9 @@ pub fn decode_lean(item: &Item, header: Header<'_>) -> Result<Value, serde_json:
 /// # Errors
 /// When the payload is not what [`encode`] writes.
 pub fn decode(item: &Item, header: Header<'_>) -> Result<Value, serde_json::Error> {
-    let mut json = Vec::new();
-    write(&mut json, Some(header), item.key.cluster(), item.revision, &item.value);
-    serde_json::from_slice(&json)
+    let mut text = Vec::new();
+    write(&mut text, Some(header), item.key.cluster(), item.revision, &item.value);
+    strict::stored(&text)
 }
 
 fn fields<'a>(out: &mut Vec<u8>, entries: impl Iterator<Item = (&'a String, &'a Value)>) {
@@ -230,10 +231,9 @@ fn fields<'a>(out: &mut Vec<u8>, entries: impl Iterator<Item = (&'a String, &'a 
 }
 
 fn field(out: &mut Vec<u8>, key: &str, value: &Value) {
-    // Values and strings always serialize into a vector.
-    let _ = serde_json::to_writer(&mut *out, key);
+    json::write(out, &key);
     out.push(b':');
-    let _ = serde_json::to_writer(out, value);
+    json::write(out, value);
 }
 
 #[cfg(test)]

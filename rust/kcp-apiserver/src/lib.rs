@@ -37,6 +37,7 @@ pub mod typed;
 pub mod verbs;
 pub mod version;
 pub mod websocket;
+pub mod yaml;
 
 pub use body::{Body, BodyError, RequestBody};
 pub use exchange::{Cluster, Exchange, Peer, RequestInfo, Response, UserInfo};

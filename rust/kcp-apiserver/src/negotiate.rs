@@ -131,6 +131,18 @@ impl Offer {
         Self { endpoint: Endpoint::Document { aggregated }, custom: false, transforms: false, protobuf: true }
     }
 
+    /// Whether the endpoint is found by what it produces, as those of built-in resources are: a request that names
+    /// nothing of that, not even `*/*`, never reaches the negotiation and is refused in other words.
+    fn is_routed(&self) -> bool {
+        !self.custom && self.endpoint != Endpoint::Document { aggregated: true }
+    }
+
+    /// What a routed endpoint produces.
+    fn produced(&self) -> Vec<&'static str> {
+        let streams = matches!(self.endpoint, Endpoint::List | Endpoint::Watch);
+        BUILT_IN.into_iter().chain(STREAMS.into_iter().filter(|_| streams)).collect()
+    }
+
     /// Whether a shape can be had in a media type.
     fn has(&self, media: Media, shape: Shape) -> bool {
         match (media, shape) {
@@ -211,6 +223,12 @@ impl<'a> Clause<'a> {
         (-self.quality, self.main == "*", self.sub == "*")
     }
 
+    /// Whether a routed endpoint is found: routes know `*/*` and whole names, `application/*` is neither.
+    fn finds_route(&self) -> bool {
+        (self.main, self.sub) == ("*", "*")
+            || BUILT_IN.iter().any(|known| known.split_once('/') == Some((self.main, self.sub)))
+    }
+
     fn matches(&self, media: Media) -> bool {
         let sub = match media {
             Media::Json => "json",
@@ -238,6 +256,9 @@ pub fn accept(headers: &HeaderMap, query: &str, offer: Offer) -> Result<Negotiat
     }
     let mut clauses: Vec<Clause<'_>> = header.split(',').filter_map(|text| Clause::parse(text.trim())).collect();
     clauses.sort_by(|a, b| a.rank().partial_cmp(&b.rank()).unwrap_or(std::cmp::Ordering::Equal));
+    if offer.is_routed() && !clauses.iter().any(Clause::finds_route) {
+        return Err(no_representation(&offer.produced()));
+    }
     for clause in &clauses {
         for media in [Media::Json, Media::Yaml, Media::Protobuf] {
             let parameters = &clause.parameters;
@@ -252,7 +273,7 @@ pub fn accept(headers: &HeaderMap, query: &str, offer: Offer) -> Result<Negotiat
             return Ok(Negotiated { media, shape, pretty: parameters.pretty || pretty() });
         }
     }
-    Err(refusal(&clauses, offer))
+    Err(Status::not_acceptable(&BUILT_IN))
 }
 
 /// Whether a client takes a document that there is only in JSON.
@@ -275,23 +296,6 @@ pub fn of_refusals(headers: &HeaderMap) -> Media {
 pub fn takes_any(headers: &HeaderMap, types: &[&str]) -> bool {
     let header = headers.get(ACCEPT).map_or("", |value| value.to_str().unwrap_or("-"));
     header.split(',').filter_map(|text| text.split(';').next()).any(|text| types.contains(&text.trim()))
-}
-
-/// Routes of built-in resources are found by what they produce, so for those a request that names no producible type
-/// at all never reaches the negotiation and is refused in other words.
-fn refusal(clauses: &[Clause<'_>], offer: Offer) -> Status {
-    let named = clauses
-        .iter()
-        .any(|clause| BUILT_IN.iter().any(|known| known.split_once('/') == Some((clause.main, clause.sub))));
-    let one_document = offer.endpoint == Endpoint::Document { aggregated: true };
-    if named || offer.custom || one_document {
-        return Status::not_acceptable(&BUILT_IN);
-    }
-    let mut types = BUILT_IN.to_vec();
-    if matches!(offer.endpoint, Endpoint::List | Endpoint::Watch) {
-        types.extend(STREAMS);
-    }
-    no_representation(&types)
 }
 
 /// The refusal of a route that produces none of what is asked for.
@@ -426,8 +430,8 @@ mod tests {
         assert_eq!(super::accept(&HeaderMap::new(), "", object()).unwrap(), Negotiated::default());
         for json in [
             "*/*",
-            "application/*",
             "*",
+            "application/json;q=0.1, application/*",
             "text/html, application/json;q=0.5",
             "application/json;charset=utf-8",
             "application/yaml;q=0.1,application/json;q=0.2",
@@ -437,6 +441,17 @@ mod tests {
         }
         for yaml in ["application/yaml", "application/json;q=0.5, application/yaml", "*/*, application/yaml"] {
             assert_eq!(media(yaml), Media::Yaml, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn routes_of_built_in_resources_know_no_wildcard_of_application() {
+        for offer in [object(), list(), Offer::document(false)] {
+            let refused = get("application/*", offer).unwrap_err();
+            assert!(refused.message.starts_with("406: Not Acceptable"), "{}", refused.message);
+        }
+        for offer in [self::offer(Endpoint::List, true), Offer::document(true)] {
+            assert_eq!(get("application/*", offer).unwrap().media, Media::Json);
         }
     }
 

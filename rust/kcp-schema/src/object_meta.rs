@@ -88,6 +88,8 @@ pub fn coerce(metadata: &mut Value, malformed: Malformed) -> Result<Vec<String>,
     if shape::is_clean(metadata, &OBJECT_META) {
         return Ok(unknown);
     }
+    // Metadata is read from what was written down, so that whole numbers are integers however they came.
+    kcp_apimachinery::json::settle(metadata);
     let before = (malformed == Malformed::Drop).then(|| metadata.clone());
     let error = match shape::decode(metadata, &OBJECT_META, &mut unknown) {
         Ok(()) => return Ok(unknown),
@@ -183,6 +185,23 @@ impl Structural {
         if self.root().has(EMBEDS) {
             self.embedded_below(object, self.root(), &At::Root, &mut errors);
         }
+        errors.into_list()
+    }
+
+    /// Errors in type and metadata fields of a value that is a whole resource, and in resources embedded in it: the first
+    /// of wrong types, else all others.
+    pub(crate) fn resource_errors(&self, value: &Value, at: &At<'_>) -> ErrorList {
+        let mut errors = Faults::default();
+        if let Value::Object(map) = value {
+            match coerce_resource(&mut map.clone(), at, Malformed::Refuse, &mut Vec::new()) {
+                Err(error) => {
+                    errors.push(error);
+                    return errors.into_list();
+                }
+                Ok(()) => validate_resource(map, at, &mut errors),
+            }
+        }
+        errors.extend(self.embedded_errors_at(value, self.root(), at));
         errors.into_list()
     }
 

@@ -3,9 +3,10 @@
 Usage: python -m tests.conformance.differential [--requests N] [--seed N]
 
 Starts both (hack/peers builds the other one where Go is present), sends episodes of requests until N were sent,
-and prints where answers differ in what is not on the list.
+and prints where answers differ in what is not on the list, and which rows of the list nothing needed.
 
-Exit code 1: something differs. Exit code 3: there is nothing to compare with.
+Exit code 1: something differs; with --strict-list also, when a row of the list was not needed.
+Exit code 3: there is nothing to compare with.
 """
 
 from __future__ import annotations
@@ -32,8 +33,15 @@ def main() -> int:
         "--out", type=Path, default=Path(".differential"), help="where reports go (default .differential)"
     )
     parser.add_argument("--no-shrink", action="store_true", help="report differences as they were found")
+    parser.add_argument("--strict-list", action="store_true", help="fail also when a listed difference was not seen")
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="ID", help="report what this listed difference stands for"
+    )
     options = parser.parse_args()
-    rules = compare.load()
+    try:
+        rules = compare.load().without(options.without)
+    except ValueError as error:
+        parser.error(str(error))
     try:
         with tempfile.TemporaryDirectory(prefix="kcp-differential-") as directory, both_sides(Path(directory)) as sides:
             if options.replay is not None:
@@ -48,7 +56,7 @@ def main() -> int:
     head = report.summary(outcome.tally, rules, outcome.groups, options.seed)
     report.write(options.out, outcome.groups, texts, head)
     print("\n".join([*texts, head]))
-    return 1 if outcome.groups else 0
+    return 1 if outcome.groups or (options.strict_list and rules.unused) else 0
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from tests.conformance.differential.step import Step
     from tests.conformance.exchange import Json
 
@@ -75,6 +77,12 @@ class Rule:
     kcp: re.Pattern[str]
     says: re.Pattern[str]
 
+    def __str__(self) -> str:
+        """Return the id and the patterns that are set, on one line."""
+        told = {"what": self.what, "path": self.path}
+        told |= {name: getattr(self, name).pattern for name in ("kube", "kcp", "says")}
+        return " ".join([self.id, *(f"{name}={text!r}" for name, text in told.items() if text not in ("", "*"))])
+
     def covers(self, step: Step, entry: Entry, found: list[Entry]) -> bool:
         """Tell whether the rule is about this place of this step's answers."""
         return (
@@ -88,10 +96,26 @@ class Rule:
 
 @dataclass(slots=True)
 class Rules:
-    """The closed list of differences, and how often each was seen."""
+    """The closed list of differences, and how often each row of it was seen."""
 
     rules: tuple[Rule, ...]
-    used: Counter[str] = field(default_factory=Counter)
+    used: Counter[Rule] = field(default_factory=Counter)
+
+    @property
+    def unused(self) -> list[Rule]:
+        """Return the rows that nothing has needed yet; after a long run they are stale."""
+        return [rule for rule in self.rules if not self.used[rule]]
+
+    def without(self, ids: Collection[str]) -> Rules:
+        """Return the list without some of its ids, to see what they stand for.
+
+        Raises:
+            ValueError: an id is not on the list.
+        """
+        unknown = set(ids) - {rule.id for rule in self.rules}
+        if unknown:
+            raise ValueError(f"no difference is called {', '.join(sorted(unknown))}")
+        return Rules(tuple(rule for rule in self.rules if rule.id not in ids))
 
     def unexplained(self, step: Step, found: list[Entry]) -> list[Entry]:
         """Return the entries that no rule covers."""
@@ -101,7 +125,7 @@ class Rules:
             if rule is None:
                 left.append(entry)
             else:
-                self.used[rule.id] += 1
+                self.used[rule] += 1
         return left
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,13 +68,17 @@ def summary(tally: Tally, rules: Rules, groups: Sequence[Sequence[Finding]], see
     """Return the numbers of a run."""
     share = 100 * tally.accepted / max(1, tally.requests)
     codes = ", ".join(f"{code}: {count}" for code, count in sorted(tally.codes.items()))
-    listed = ", ".join(f"{rule} {count}" for rule, count in sorted(rules.used.items())) or "none"
+    uses: Counter[str] = Counter()
+    for rule, count in rules.used.items():
+        uses[rule.id] += count
+    listed = ", ".join(f"{rule} {count}" for rule, count in sorted(uses.items())) or "none"
     return "\n".join(
         [
             f"seed {seed}: {tally.requests} requests, {share:.1f} % answered 2xx ({codes})",
             f"{len(tally.labels)} pairs of verb and kind, {len(tally.faults)} classes of fault, "
             f"{tally.lagged} reads lagged",
             f"listed differences: {listed}",
+            *(f"not seen: {rule}" for rule in rules.unused),
             f"unexplained: {sum(map(len, groups))} answers in {len(groups)} classes",
         ]
     )

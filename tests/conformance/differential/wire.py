@@ -6,10 +6,11 @@ import http.client
 import json
 import re
 import ssl
+import string
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from tests.conformance.exchange import Answer, Json
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 15
 BUSY_ATTEMPTS = 5  # a server that builds a cache anew says so, and when to ask again
 TOKEN = "@E@"  # stands for the episode's own word in every name of a step
+URL_CHARACTERS = string.ascii_letters + string.digits + string.punctuation
 PLACEHOLDER = re.compile(r"\{\{([\w-]+):([\w.\[\]-]+)\}\}")
 
 
@@ -52,7 +54,7 @@ class Side:
             body = json.dumps(body)
             headers.setdefault("Content-Type", "application/json")
         content = None if body is None else fill(body, known, word).encode("utf-8", "surrogateescape")
-        path = self._parts.path + fill(step.path, known, word)
+        path = self._parts.path + quote(fill(step.path, known, word), safe=URL_CHARACTERS)
         headers = {name: fill(value, known, word) for name, value in headers.items()}
         token = self.server.tokens.get(step.user, step.user)
         if token != "anonymous":

@@ -92,7 +92,8 @@ pub fn take(object: &mut Value) -> Option<Value> {
     meta::remove(object, "managedFields")
 }
 
-/// Keeps the wish to throw the entries away, an empty list, from being decoded as no list.
+/// Keeps the wish to throw the entries away, an empty list, from being decoded as no list. Only kinds that clients have
+/// types for are told so: the decoder of the others makes no entries of an empty list, which change nothing.
 pub fn keep_reset(object: &mut Value) {
     let entries = object.get_mut("metadata").and_then(|meta| meta.get_mut("managedFields"));
     if let Some(Value::Array(entries)) = entries.filter(|entries| entries.as_array().is_some_and(Vec::is_empty)) {

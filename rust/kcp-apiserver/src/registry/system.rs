@@ -3,7 +3,7 @@
 use crate::registry::custom;
 use crate::registry::group::{CustomGroup, Draft, Member, group_of};
 use crate::strategy::rules;
-use crate::verbs::yaml;
+use crate::yaml;
 use kcp_schema::Pool;
 use kcp_schema::crd::{self, Definition};
 use serde_json::Value;

@@ -46,6 +46,10 @@ pub fn strategy(name: &str, definition: &str) -> Option<Arc<dyn Strategy>> {
 }
 
 impl Strategy for Review {
+    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
+        self.base.failures(object)
+    }
+
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
         self.base.decode(object)
     }

@@ -3,7 +3,7 @@
 use crate::managed::KindSchema;
 use crate::openapi;
 use crate::strategy::merge;
-use crate::typed::Typed;
+use crate::typed::{Failure, Typed};
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::managed::Type;
 use kcp_apimachinery::meta;
@@ -37,6 +37,11 @@ impl Base {
     /// The decoder's text.
     pub fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
         self.typed.decode(object)
+    }
+
+    /// See [`super::Strategy::failures`].
+    pub fn failures(&self, object: &mut Value) -> Vec<Failure> {
+        self.typed.failures(object)
     }
 
     /// What field management has to know of the kind.

@@ -59,6 +59,10 @@ pub fn key_problems(key: &str, path: &Path, errors: &mut ErrorList) {
 }
 
 impl Strategy for ConfigMaps {
+    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
+        self.base.failures(object)
+    }
+
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
         self.base.decode(object)
     }

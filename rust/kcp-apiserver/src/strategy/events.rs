@@ -233,6 +233,10 @@ fn printed(field: &str, value: Value) -> BadValue {
 }
 
 impl Strategy for Events {
+    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
+        self.base.failures(object)
+    }
+
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
         self.base.decode(object)
     }

@@ -40,6 +40,10 @@ fn validate(object: &Value) -> ErrorList {
 }
 
 impl Strategy for Leases {
+    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
+        self.base.failures(object)
+    }
+
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
         self.base.decode(object)
     }

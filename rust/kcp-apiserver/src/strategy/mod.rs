@@ -23,6 +23,7 @@ use crate::codec;
 use crate::exchange::{Exchange, UserInfo};
 use crate::managed::Over;
 use crate::server::ApiServer;
+use crate::typed::Failure;
 use bytes::Bytes;
 use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::managed::{FieldSet, Type};
@@ -90,6 +91,13 @@ pub trait Strategy: Send + Sync + 'static {
     /// Checks types and drops what the kind does not know. Returns what was dropped, as strict decoding names it
     /// (`unknown field "spec.foo"`), sorted; an error is the decoder's text.
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, String>;
+
+    /// All values of an object that are not what their fields hold, of which [`Strategy::decode`] tells one; empty where
+    /// there is no order to tell them in.
+    fn failures(&self, object: &mut Value) -> Vec<Failure> {
+        let _ = object;
+        Vec::new()
+    }
 
     /// Fills in defaults.
     fn default(&self, object: &mut Value) {

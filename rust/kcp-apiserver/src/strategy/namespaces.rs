@@ -95,6 +95,10 @@ fn label_with_name(object: &mut Value) {
 }
 
 impl Strategy for Namespaces {
+    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
+        self.base.failures(object)
+    }
+
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
         self.base.decode(object)
     }

@@ -129,6 +129,10 @@ fn syntax_error(bytes: &[u8]) -> String {
 }
 
 impl Strategy for Secrets {
+    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
+        self.base.failures(object)
+    }
+
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
         let unknown = self.base.decode(object)?;
         fold_string_data(object);

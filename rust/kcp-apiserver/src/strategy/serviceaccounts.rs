@@ -30,6 +30,10 @@ fn clean_references(object: &mut Value) {
 }
 
 impl Strategy for ServiceAccounts {
+    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
+        self.base.failures(object)
+    }
+
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
         self.base.decode(object)
     }

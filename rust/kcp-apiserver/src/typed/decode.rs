@@ -6,6 +6,9 @@ use kcp_apimachinery::text::quote;
 use kcp_apimachinery::time;
 use serde_json::{Map, Value};
 
+/// Of a document with more wrong values than this one of the first is told.
+const MAX_FAILURES: usize = 1000;
+
 /// Where in the object a value stands, back to the root; lives on the stack.
 #[derive(Clone, Copy)]
 struct Place<'a> {
@@ -21,10 +24,21 @@ enum Step<'a> {
     Index(usize),
 }
 
+/// A value that is not what its field holds.
+#[derive(Debug)]
+pub struct Failure {
+    /// Where it stands: `spec.list[2].name`.
+    pub path: String,
+    /// Whether a type's own decoder failed, which ends the decoding; other errors are told at the end.
+    pub ends: bool,
+    /// What Go's decoder says.
+    pub text: String,
+}
+
 /// What a walk found out.
 struct Findings {
     unknown: Vec<String>,
-    error: Option<String>,
+    failures: Vec<Failure>,
     /// Above 0 inside types with a decoder of their own, which forgets unknown fields silently.
     muted: usize,
 }
@@ -32,7 +46,19 @@ struct Findings {
 impl Tree {
     /// Checks and normalises `object`; see [`super::Typed::decode`].
     pub fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
-        let mut findings = Findings { unknown: Vec::new(), error: None, muted: 0 };
+        let findings = self.findings(object)?;
+        let failures = findings.failures;
+        let told = failures.iter().position(|failure| failure.ends).unwrap_or_default();
+        failures.into_iter().nth(told).map_or(Ok(findings.unknown), |failure| Err(failure.text))
+    }
+
+    /// All values that are not what their fields hold, in the order of the object's sorted fields.
+    pub fn failures(&self, object: &mut Value) -> Vec<Failure> {
+        self.findings(object).map_or_else(|_| Vec::new(), |findings| findings.failures)
+    }
+
+    fn findings(&self, object: &mut Value) -> Result<Findings, String> {
+        let mut findings = Findings { unknown: Vec::new(), failures: Vec::new(), muted: 0 };
         let root = Place { parent: None, step: Step::Root };
         match (object, self.structs.first()) {
             (Value::Object(fields), Some(kind)) => self.structure(kind, fields, &root, &mut findings),
@@ -41,7 +67,7 @@ impl Tree {
                 return Err(format!("json: cannot unmarshal {} into Go value of type v1.{kind}", noun(other)));
             }
         }
-        findings.error.map_or(Ok(findings.unknown), Err)
+        Ok(findings)
     }
 
     fn structure(&self, kind: &Struct, fields: &mut Map<String, Value>, place: &Place<'_>, findings: &mut Findings) {
@@ -74,19 +100,19 @@ impl Tree {
             | (Node::Float, Value::Number(_)) => {}
             (Node::Int32 | Node::IntOrString, Value::Number(number)) => {
                 if number.as_i64().is_none_or(|number| i32::try_from(number).is_err()) {
-                    findings.fail(|| self.mismatch(&format!("number {number}"), &Node::Int32, place));
+                    findings.fail(place, || self.mismatch(&format!("number {number}"), &Node::Int32, place));
                 }
             }
             (Node::Int64, Value::Number(number)) => {
                 if number.as_i64().is_none() {
-                    findings.fail(|| self.mismatch(&format!("number {number}"), node, place));
+                    findings.fail(place, || self.mismatch(&format!("number {number}"), node, place));
                 }
             }
-            (Node::Time, Value::String(text)) => findings.rewrite(text, time::normalize),
-            (Node::MicroTime, Value::String(text)) => findings.rewrite(text, micro_time),
+            (Node::Time, Value::String(text)) => findings.rewrite(text, place, time::normalize),
+            (Node::MicroTime, Value::String(text)) => findings.rewrite(text, place, micro_time),
             (Node::Bytes, Value::String(text)) => match base64::check(text) {
                 Ok(_) => text.retain(|c| !matches!(c, '\n' | '\r')),
-                Err(offset) => findings.fail(|| format!("illegal base64 data at input byte {offset}")),
+                Err(offset) => findings.fail(place, || format!("illegal base64 data at input byte {offset}")),
             },
             (Node::List(item), Value::Array(items)) => self.list(item, items, place, findings),
             (Node::Map(of), Value::Object(entries)) => {
@@ -113,15 +139,15 @@ impl Tree {
             (Node::StructOrStrings(_), Value::Array(_)) => {
                 self.muted(&Node::List(Box::new(Node::String)), value, place, findings);
             }
-            (Node::StructOrBool(_), _) => findings.fail(|| "boolean or JSON schema expected".to_owned()),
+            (Node::StructOrBool(_), _) => findings.end(place, || "boolean or JSON schema expected".to_owned()),
             (Node::StructOrList(_) | Node::StructOrStrings(_), other) => *other = Value::Null,
             (Node::MicroTime, other) => {
                 let noun = noun(other);
-                findings.fail(|| self.mismatch(noun, &Node::String, place));
+                findings.end(place, || self.mismatch(noun, &Node::String, place));
             }
             (Node::Time, other) => {
                 let noun = noun(other);
-                findings.fail(|| format!("json: cannot unmarshal {noun} into Go value of type string"));
+                findings.end(place, || format!("json: cannot unmarshal {noun} into Go value of type string"));
             }
             (
                 Node::Bool
@@ -137,7 +163,7 @@ impl Tree {
                 other,
             ) => {
                 let noun = noun(other);
-                findings.fail(|| self.mismatch(noun, node, place));
+                findings.fail(place, || self.mismatch(noun, node, place));
             }
         }
     }
@@ -203,16 +229,26 @@ impl Tree {
 }
 
 impl Findings {
-    fn fail(&mut self, error: impl FnOnce() -> String) {
-        if self.error.is_none() {
-            self.error = Some(error());
+    /// A value of a wrong type, which is told when all else was decoded.
+    fn fail(&mut self, place: &Place<'_>, error: impl FnOnce() -> String) {
+        self.add(place, self.muted > 0, error);
+    }
+
+    /// What a type's own decoder refuses.
+    fn end(&mut self, place: &Place<'_>, error: impl FnOnce() -> String) {
+        self.add(place, true, error);
+    }
+
+    fn add(&mut self, place: &Place<'_>, ends: bool, error: impl FnOnce() -> String) {
+        if self.failures.len() < MAX_FAILURES {
+            self.failures.push(Failure { path: place.strict_path(), ends, text: error() });
         }
     }
 
-    fn rewrite(&mut self, text: &mut String, canonical: fn(&str) -> Result<String, String>) {
+    fn rewrite(&mut self, text: &mut String, place: &Place<'_>, canonical: fn(&str) -> Result<String, String>) {
         match canonical(text) {
             Ok(canonical) => *text = canonical,
-            Err(error) => self.fail(|| error),
+            Err(error) => self.end(place, || error),
         }
     }
 }

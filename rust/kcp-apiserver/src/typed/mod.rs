@@ -17,7 +17,8 @@ use serde_json::Value;
 use std::sync::OnceLock;
 
 pub use self::base64::check as check_base64;
-pub use order::in_document_order;
+pub use decode::Failure;
+pub use order::{first_in_document, in_document_order};
 
 /// How objects of one built-in kind are decoded.
 pub struct Typed {
@@ -38,7 +39,16 @@ impl Typed {
     /// # Errors
     /// The text of Go's decoder for the first value of a wrong type.
     pub fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
-        self.tree.get_or_init(|| Tree::compile(&self.definition, self.definitions)).decode(object)
+        self.tree().decode(object)
+    }
+
+    /// All values of `object` that are not what their fields hold.
+    pub fn failures(&self, object: &mut Value) -> Vec<Failure> {
+        self.tree().failures(object)
+    }
+
+    fn tree(&self) -> &Tree {
+        self.tree.get_or_init(|| Tree::compile(&self.definition, self.definitions))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The order in which a strict decoder complains: that of the document, which a decoded object no longer has.
 
+use super::decode::Failure;
 use kcp_apimachinery::walk;
 use std::collections::HashMap;
 
@@ -13,6 +14,20 @@ pub fn in_document_order(complaints: &mut [String], body: &[u8]) {
     let mut places = Places::default();
     walk::fields(body, |path, _| places.note(path));
     complaints.sort_by_cached_key(|complaint| places.of(complaint).unwrap_or(usize::MAX));
+}
+
+/// What a decoder says that reads the JSON body from its beginning to its end: the first failure that ends the decoding,
+/// or else the first. `failures` are those of all its values, in any order.
+pub fn first_in_document(failures: Vec<Failure>, body: &[u8]) -> Option<String> {
+    let mut places = Places::default();
+    walk::fields(body, |path, _| places.note(path));
+    // An item of a list stands where its list does, behind the items before it.
+    let place = |path: &str| {
+        let field = path.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '[' | ']'));
+        places.by_path.get(path).or_else(|| places.by_path.get(field)).map_or(usize::MAX, |(first, _)| *first)
+    };
+    let told = failures.into_iter().min_by_key(|failure| (!failure.ends, place(&failure.path)));
+    told.map(|failure| failure.text)
 }
 
 /// Where each field stands, by its path: the first and the second time.
@@ -46,7 +61,21 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
-    use super::in_document_order;
+    use super::{Failure, first_in_document, in_document_order};
+
+    #[test]
+    fn the_first_failure_is_told_unless_another_ends_the_decoding() {
+        let body = br#"{"spec": {"b": 1, "a": [1, 2], "t": "x", "s": "y"}, "data": 5}"#;
+        let failures = |all: &[(&str, bool)]| -> Vec<Failure> {
+            let failure = |&(path, ends): &(&str, bool)| Failure { path: path.into(), ends, text: path.into() };
+            all.iter().map(failure).collect()
+        };
+        let first = |all: &[(&str, bool)]| first_in_document(failures(all), body).unwrap_or_default();
+        assert_eq!(first(&[("data", false), ("spec.a[1]", false), ("spec.b", false)]), "spec.b");
+        assert_eq!(first(&[("data", false), ("spec.a[0]", false), ("spec.a[1]", false)]), "spec.a[0]");
+        assert_eq!(first(&[("spec.b", false), ("spec.s", true), ("spec.t", true)]), "spec.t");
+        assert_eq!(first(&[]), "");
+    }
 
     #[test]
     fn complaints_follow_the_document() {

@@ -11,7 +11,8 @@ use crate::strategy::Part;
 use crate::verbs::options::{FieldValidation, WriteOptions};
 use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS, Lost, Owners, Replacement};
-use crate::verbs::{create, input, output, storage_error, update, yaml};
+use crate::verbs::{create, input, output, storage_error, update};
+use crate::yaml;
 use http::StatusCode;
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::{meta, strict};
@@ -48,8 +49,8 @@ pub async fn serve(
                     format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
                 return Err(Status::conflict(&target.resource(), &target.name, text));
             }
-            update::named(&mut object, target)?;
             convert(&mut object, target)?;
+            update::named(&mut object, target)?;
             authz::require(server, exchange, "create").await?;
             let owners = Owners::Applied(applied.entries);
             match create::store(server, exchange, target, object, owners, options.dry_run).await {
@@ -117,7 +118,7 @@ pub(super) fn read(body: &[u8]) -> Result<Document, Status> {
         return Ok(Document { config: object(decoded.value)?, complaint: None });
     }
     let (config, complaints) =
-        yaml::read(body).map_err(|error| Status::bad_request(format!("error encoding patch: yaml: {error}")))?;
+        yaml::read(body).map_err(|error| Status::bad_request(format!("error encoding patch: {error}")))?;
     Ok(Document { config: object(config)?, complaint: complaints.into_iter().next() })
 }
 
@@ -171,6 +172,8 @@ pub(super) fn settle(exchange: &mut Exchange, options: &WriteOptions, complaint:
 fn convert(object: &mut Value, target: &Target) -> Result<(), Status> {
     let shown = managed::described(object);
     target.served.strategy.decode(object).map(drop).map_err(|error| {
-        Status::generic(500, format!("failed to convert new object ({shown}) to proper version: {error}"))
+        let (version, kind) = (&target.served.api_version, &target.served.kind);
+        let why = format!("unable to convert unstructured object to {version}, Kind={kind}: {error}");
+        Status::generic(500, format!("failed to convert new object ({shown}) to proper version: {why}"))
     })
 }

@@ -46,7 +46,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let mut given = input::decode(&media, &body, served)?;
     header::check(&mut given.object, served, &body)?;
     let mut complaints = given.complaints;
-    complaints.extend(served.strategy.decode(&mut given.object).map_err(|error| undecodable(target, &error))?);
+    complaints.extend(decode(target, &mut given.object, &media, &body)?);
     if !served.is_custom() {
         typed::in_document_order(&mut complaints, &body);
     }
@@ -83,8 +83,22 @@ pub fn respond(
     Ok(Next::Answer(response))
 }
 
+/// Brings a body into the kind's form; returns what strict decoding complains about.
+///
+/// # Errors
+/// 400 for fields of wrong types: of several the one that Go's decoder tells, which reads JSON as it stands there and
+/// YAML sorted by fields.
+pub fn decode(target: &Target, object: &mut Value, media: &str, body: &[u8]) -> Result<Vec<String>, Status> {
+    let strategy = target.served.strategy.as_ref();
+    strategy.decode(object).map_err(|error| {
+        let given = if media == "application/json" { strict::decode(body).ok() } else { None };
+        let failures = given.map(|mut given| strategy.failures(&mut given)).unwrap_or_default();
+        undecodable(target, &typed::first_in_document(failures, body).unwrap_or(error))
+    })
+}
+
 /// A body whose fields have the wrong types.
-pub fn undecodable(target: &Target, error: &str) -> Status {
+fn undecodable(target: &Target, error: &str) -> Status {
     Status::bad_request(strict::cannot_be_handled(&target.served.kind, &target.served.version, error))
 }
 

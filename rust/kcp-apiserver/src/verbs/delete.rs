@@ -93,6 +93,10 @@ pub async fn remove(
         let found = server.store.get(key).await.map_err(|error| storage_error(&error))?;
         let item = found.ok_or_else(|| Status::not_found(&target.resource(), key.name()))?;
         let object = output::object(served, &item)?;
+        if options.only_unreadable {
+            let error = "unsafe deletion is not allowed because the object is decodable from storage";
+            return Err(Status::conflict(&target.resource(), key.name(), error));
+        }
         check_preconditions(target, &object, &item, options)?;
         if let Some(caller) = caller {
             strategy.check_removal(key.cluster(), caller, &object)?;

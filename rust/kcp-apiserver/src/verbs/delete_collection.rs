@@ -2,10 +2,9 @@
 
 use crate::chain::{Next, StepResult};
 use crate::exchange::Exchange;
-use crate::request_info;
 use crate::server::ApiServer;
 use crate::verbs::delete;
-use crate::verbs::options::ListOptions;
+use crate::verbs::options::{ListOptions, UNSAFE};
 use crate::verbs::select::Selection;
 use crate::verbs::target::Target;
 use crate::verbs::{list, output};
@@ -14,9 +13,6 @@ use kcp_apimachinery::GroupKind;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::status::Status;
 use std::sync::Arc;
-
-/// The option that lets go of what cannot be read; collections do not have it.
-const UNSAFE: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
 
 /// Deletes under way at a time: they share the store's syncs.
 const TOGETHER: usize = 64;
@@ -28,7 +24,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let selection = Selection::parse(exchange, &target.served)?;
     let options = delete::options(exchange, target).await?;
     let caller = Arc::clone(&exchange.user);
-    if request_info::truthy(exchange.query(), UNSAFE) {
+    if options.only_unreadable {
         let detail = "is not allowed with DELETECOLLECTION, try again after removing the option";
         let errors = ErrorList::from(Error::invalid(&Path::root(UNSAFE), true, detail));
         return Err(Status::invalid(&GroupKind::new("meta.k8s.io", "DeleteOptions"), "", &errors));

@@ -5,7 +5,7 @@ use crate::exchange::Exchange;
 use crate::protobuf;
 use crate::registry::Served;
 use crate::verbs::options::FieldValidation;
-use crate::verbs::yaml;
+use crate::yaml;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use kcp_apimachinery::status::Status;

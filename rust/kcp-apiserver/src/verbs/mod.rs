@@ -20,7 +20,6 @@ mod target;
 mod update;
 mod watch;
 pub mod write;
-pub mod yaml;
 
 pub use input::go_type;
 pub use target::Target;

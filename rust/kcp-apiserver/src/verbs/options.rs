@@ -94,6 +94,9 @@ pub enum Propagation {
     Orphan,
 }
 
+/// The option that lets go of what cannot be read.
+pub const UNSAFE: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
+
 /// Options of a delete.
 #[derive(Clone, Debug, Default)]
 pub struct DeleteOptions {
@@ -107,6 +110,8 @@ pub struct DeleteOptions {
     pub propagation: Option<Propagation>,
     /// Whether 202 tells that the object is still there: `orphanDependents=false` was asked for.
     pub accepts_later: bool,
+    /// Whether only what cannot be read is to go.
+    pub only_unreadable: bool,
 }
 
 impl DeleteOptions {
@@ -114,6 +119,10 @@ impl DeleteOptions {
     pub fn parse(query: &str, body: Option<&Value>) -> Result<Self, Status> {
         let mut errors = ErrorList::default();
         let mut options = Self::default();
+        options.only_unreadable = match body {
+            Some(body) => body.get(UNSAFE) == Some(&Value::Bool(true)),
+            None => truthy(query, UNSAFE),
+        };
         let (dry, policy, orphan) = match body {
             Some(body) => {
                 // `null` says nothing, and still stands before the query.
@@ -349,6 +358,7 @@ const DELETE_FIELDS: &[(&str, &str, Fits)] = &[
     ("preconditions/uid", "types.UID", Value::is_string),
     ("preconditions/resourceVersion", "string", Value::is_string),
     ("orphanDependents", "bool", Value::is_boolean),
+    (UNSAFE, "bool", Value::is_boolean),
     ("propagationPolicy", "v1.DeletionPropagation", Value::is_string),
     ("dryRun", "[]string", |value| value.as_array().is_some_and(|all| all.iter().all(Value::is_string))),
 ];
@@ -356,7 +366,10 @@ const DELETE_FIELDS: &[(&str, &str, Fits)] = &[
 /// Refuses fields of a wrong type: a mistyped precondition or dry run must not become a plain delete.
 fn check_types(body: &Value) -> Result<(), Status> {
     let refuse = |value: &Value, into: String| {
-        let given = go_type(value);
+        let given = match value {
+            Value::Number(number) if into.ends_with("int64") => format!("number {number}"),
+            other => go_type(other).to_owned(),
+        };
         Err(Status::bad_request(format!("json: cannot unmarshal {given} into Go {into}")))
     };
     if !body.is_object() {

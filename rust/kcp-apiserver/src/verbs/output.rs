@@ -13,6 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::StatusCode;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, VARY};
+use kcp_apimachinery::json;
 use kcp_apimachinery::status::Status;
 use kcp_storage::{Item, off_worker};
 use serde_json::{Value, json};
@@ -72,7 +73,7 @@ pub fn object(served: &Served, item: &Item) -> Result<Value, Status> {
 pub fn lean(served: &Served, item: &Item) -> Result<Value, Status> {
     let mut object = codec::decode_lean(item, served.header()).map_err(Status::internal)?;
     if needs_work(served, item) {
-        served.strategy.from_stored(&mut object);
+        served.strategy.read(&mut object, &item.value);
     }
     Ok(object)
 }
@@ -90,7 +91,8 @@ pub fn append(out: &mut Vec<u8>, served: &Served, item: &Item, with_header: bool
             map.remove("kind");
             map.remove("apiVersion");
         }
-        return serde_json::to_writer(out, &object).map_err(Status::internal);
+        json::write(out, &object);
+        return Ok(());
     }
     let header = with_header.then(|| served.header());
     codec::write(out, header, item.key.cluster(), item.revision, &item.value);
@@ -149,7 +151,7 @@ pub fn encode(
 ) -> Result<Response, Status> {
     match negotiated.media {
         Media::Yaml => {
-            let text = serde_saphyr::to_string(value).map_err(Status::internal)?;
+            let text = serde_saphyr::to_string(&settled(value)).map_err(Status::internal)?;
             Ok(bytes(exchange, code, "application/yaml", text.into_bytes()))
         }
         Media::Protobuf => {
@@ -157,12 +159,21 @@ pub fn encode(
             Ok(bytes(exchange, code, protobuf::MEDIA_TYPE, body))
         }
         Media::Json => {
-            let mut out = if negotiated.pretty { serde_json::to_vec_pretty(value) } else { serde_json::to_vec(value) }
-                .map_err(Status::internal)?;
+            let mut out = match negotiated.pretty {
+                true => serde_json::to_vec_pretty(&settled(value)).map_err(Status::internal)?,
+                false => json::to_vec(value),
+            };
             out.push(b'\n');
             Ok(bytes(exchange, code, "application/json", out))
         }
     }
+}
+
+/// A value with its numbers as they are written down.
+fn settled(value: &Value) -> Value {
+    let mut value = value.clone();
+    json::settle(&mut value);
+    value
 }
 
 /// Whether the client takes gzip.

@@ -123,7 +123,9 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         let mut new = patch.apply(&old, target)?;
         managed::take(&mut old);
         let patched = new.clone();
-        managed::keep_reset(&mut new);
+        if served.is_typed() {
+            managed::keep_reset(&mut new);
+        }
         header::check(&mut new, served, b"").map_err(|status| match status.code {
             422 => status,
             _ => undecodable(&patched, &plain(&status.message, &patched)),

@@ -28,9 +28,11 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let part = part(exchange)?;
     let mut given = input::decode(&media, &body, served)?;
     header::check(&mut given.object, served, &body)?;
-    managed::keep_reset(&mut given.object);
+    if served.is_typed() {
+        managed::keep_reset(&mut given.object);
+    }
     let mut complaints = given.complaints;
-    complaints.extend(served.strategy.decode(&mut given.object).map_err(|error| create::undecodable(target, &error))?);
+    complaints.extend(create::decode(target, &mut given.object, &media, &body)?);
     if !served.is_custom() {
         typed::in_document_order(&mut complaints, &body);
     }

@@ -188,11 +188,12 @@ pub async fn replace(
     ops.extend(also);
     match server.store.commit(Batch { ops, guards }).await {
         Ok(committed) => {
-            let item = Item { key: old.key.clone(), revision: committed.first, value };
             if released {
-                return Ok(Written::Removed(output::object(served, &item)?));
+                // The last state was never stored: its revision is that of what stood there.
+                let last = Item { key: old.key.clone(), revision: old.revision, value };
+                return Ok(Written::Removed(output::object(served, &last)?));
             }
-            Ok(Written::Stored(item))
+            Ok(Written::Stored(Item { key: old.key.clone(), revision: committed.first, value }))
         }
         Err(CommitError::Conflict { .. } | CommitError::Guard { .. }) => Err(Lost::Race),
         Err(CommitError::Unavailable(text)) => Err(Status::service_unavailable(text).into()),
@@ -223,6 +224,10 @@ pub fn as_stored(strategy: &dyn Strategy, object: &mut Value) {
     if strategy.converts() {
         strategy.to_stored(object);
         strategy.from_stored(object);
+    }
+    let stored = Stored::new(strategy.encode(object, b""));
+    if codec::fingerprint(&stored) != strategy.fingerprint() {
+        strategy.read(object, &stored);
     }
 }
 

@@ -33,7 +33,7 @@ impl Walk<'_> {
             return;
         }
         if let Some(default) = s.default {
-            self.default(default, node, &at.child("default"), meta.filter(|_| !s.embedded));
+            self.default(default, node, &at.child("default"), is_root, meta.filter(|_| !s.embedded));
         }
         let is_resource = is_root || s.embedded;
         let extend = |step| meta.filter(|_| !is_resource).map(|steps| [steps, &[step]].concat());
@@ -52,7 +52,7 @@ impl Walk<'_> {
         }
     }
 
-    fn default(&mut self, default: &Value, node: &Node, at: &At<'_>, meta: Option<&[Step<'_>]>) {
+    fn default(&mut self, default: &Value, node: &Node, at: &At<'_>, is_root: bool, meta: Option<&[Step<'_>]>) {
         let metadata_errors = match meta {
             Some(steps) => metadata_error(default, steps)
                 .map(|error| {
@@ -62,11 +62,17 @@ impl Walk<'_> {
                 .unwrap_or_default(),
             None => {
                 let mut pruned = default.clone();
-                self.compiled.prune_at(&mut pruned, node);
+                match is_root {
+                    true => self.compiled.prune_only(&mut pruned),
+                    false => self.compiled.prune_at(&mut pruned, node),
+                }
                 if pruned != *default {
                     self.errors.push(fault::invalid(at, default, "must not have unknown fields"));
                 }
-                self.compiled.embedded_errors_at(default, node, at)
+                match is_root {
+                    true => self.compiled.resource_errors(default, at),
+                    false => self.compiled.embedded_errors_at(default, node, at),
+                }
             }
         };
         if metadata_errors.is_empty() {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.conformance.differential.actions.make import TABLE, a_kind, step, target_of
+from tests.conformance.differential.actions.make import TABLE, a_kind, missing_name, on_collection, on_object, step
 from tests.conformance.differential.model import Target
 from tests.conformance.differential.wire import TOKEN
 
@@ -55,15 +55,8 @@ def delete(world: World) -> Step | None:
             ]
         )
     headers = {"Accept": TABLE} if rng.random() < 0.05 else {}
-    return step(
-        world,
-        "DELETE",
-        known.path,
-        body,
-        what=("delete", known.kind.label, fault),
-        query=query,
-        headers=headers,
-        target=target_of(known) if fault != "dry-run" else None,
+    return on_object(
+        world, "DELETE", known, "delete", fault, body, query=query, headers=headers, settles=fault != "dry-run"
     )
 
 
@@ -97,7 +90,7 @@ def delete_broken(world: World) -> Step:
     rng, known = world.rng, world.pick()
     if known is None or rng.random() < 0.25:
         kind = a_kind(world)
-        name = "missing" if kind.namespaced else f"missing-{TOKEN}"
+        name = missing_name(kind)
         body = rng.choice([None, {}, _options(propagationPolicy="Foreground"), _options(preconditions={"uid": "x"})])
         return step(
             world,
@@ -109,15 +102,15 @@ def delete_broken(world: World) -> Step:
         )
     fault, body, query = rng.choice(BROKEN)
     media = rng.choice(["application/json", "application/json", "application/json", "text/plain", "application/yaml"])
-    return step(
+    return on_object(
         world,
         "DELETE",
-        known.path,
+        known,
+        "delete",
+        fault,
         body,
-        what=("delete", known.kind.label, fault),
         query=query,
         headers={"Content-Type": media} if body is not None else {},
-        target=target_of(known),
     )
 
 
@@ -143,13 +136,6 @@ def delete_collection(world: World) -> Step:
     if not kind.namespaced or not kind.collection_deletable:
         query["labelSelector"] = ",".join(filter(None, [f"e={TOKEN}", query.get("labelSelector", "")]))
     headers = {"Accept": TABLE} if rng.random() < 0.05 else {}
-    return step(
-        world,
-        "DELETE",
-        kind.collection(world.namespace),
-        body,
-        what=("deletecollection", kind.label, fault),
-        query=query,
-        headers=headers,
-        target=Target(kind, collection=True),
+    return on_collection(
+        world, "DELETE", Target(kind, collection=True), "deletecollection", fault, body, query=query, headers=headers
     )

@@ -53,6 +53,45 @@ def step(
     return Step(name, method, path, body, user, headers, what, settle)
 
 
+def on_object(
+    world: World,
+    method: str,
+    known: Known,
+    verb: str,
+    fault: str,
+    body: Json = None,
+    *,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    settles: bool = True,
+) -> Step:
+    """Return a step to an object that is known; without `settles` it leaves the object as it is."""
+    target = target_of(known) if settles else None
+    what = (verb, known.kind.label, fault)
+    return step(world, method, known.path, body, what=what, query=query, headers=headers, target=target)
+
+
+def on_collection(
+    world: World,
+    method: str,
+    target: Target,
+    verb: str,
+    fault: str,
+    body: Json = None,
+    *,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Step:
+    """Return a step to the collection that what it is about belongs to."""
+    path, what = target.kind.collection(world.namespace), (verb, target.kind.label, fault)
+    return step(world, method, path, body, what=what, query=query, headers=headers, target=target)
+
+
+def missing_name(kind: Kind) -> str:
+    """Return the name of an object that never exists."""
+    return "missing" if kind.namespaced else f"missing-{TOKEN}"
+
+
 def identity(world: World) -> tuple[str, dict[str, str]]:
     """Draw whose request it is: the administrator's, mostly."""
     draw = world.rng.random()

@@ -13,6 +13,7 @@ from tests.conformance.differential.actions.make import (
     a_body,
     a_kind,
     a_name,
+    on_object,
     step,
     target_of,
     write_options,
@@ -258,15 +259,15 @@ def broken(world: World) -> Step | None:
         )
     if rng.random() < 0.1:
         fault, query = rng.choice(BROKEN_OPTIONS)
-        return step(
+        return on_object(
             world,
             "PATCH",
-            known.path,
+            known,
+            "patch",
+            fault,
             {"metadata": {"labels": {"app": "x"}}},
-            what=("patch", known.kind.label, fault),
             query=query,
             headers={"Content-Type": rng.choice([MERGE, STRATEGIC])},
-            target=target_of(known),
         )
     fault, media, text = rng.choice(BROKEN_BODIES)
     return _patch(world, known, text, media, "patch", fault)

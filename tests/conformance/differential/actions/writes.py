@@ -13,6 +13,9 @@ from tests.conformance.differential.actions.make import (
     a_body,
     a_kind,
     a_name,
+    missing_name,
+    on_collection,
+    on_object,
     step,
     target_of,
     write_options,
@@ -49,16 +52,7 @@ def create(world: World) -> Step:
         headers["Accept"] = rng.choice([TABLE, PARTIAL, "application/yaml", "*/*", ""])
     if "dryRun" in query:
         fault = "dry-run"
-    return step(
-        world,
-        "POST",
-        kind.collection(world.namespace),
-        content,
-        what=("create", kind.label, fault),
-        query=query,
-        headers=headers,
-        target=target,
-    )
+    return on_collection(world, "POST", target, "create", fault, content, query=query, headers=headers)
 
 
 def create_broken(world: World) -> Step:
@@ -84,15 +78,7 @@ def create_broken(world: World) -> Step:
         fault, query = rng.choice(BROKEN_OPTIONS)
     told = (body.get("metadata") or {}) if isinstance(body.get("metadata"), dict) else {}
     target = Target(kind, str(told.get("name") or ""))
-    return step(
-        world,
-        "POST",
-        kind.collection(world.namespace),
-        body,
-        what=("create", kind.label, fault),
-        query=query,
-        target=target,
-    )
+    return on_collection(world, "POST", target, "create", fault, body, query=query)
 
 
 def create_unknown_fields(world: World) -> Step:
@@ -112,15 +98,15 @@ def create_unknown_fields(world: World) -> Step:
             text += f"\nkind: {kind.kind}\n" if not text.startswith("{") else ""
         else:
             text = text[:-1] + f', "kind": "{kind.kind}"}}'
-    return step(
+    return on_collection(
         world,
         "POST",
-        kind.collection(world.namespace),
+        Target(kind, body["metadata"]["name"]),
+        "create",
+        f"fields-{fault}-{validation or 'default'}",
         text,
-        what=("create", kind.label, f"fields-{fault}-{validation or 'default'}"),
         query={"fieldValidation": validation} if validation else {},
         headers=YAML if as_yaml else {"Content-Type": "application/json"},
-        target=Target(kind, body["metadata"]["name"]),
     )
 
 
@@ -131,14 +117,8 @@ def create_again(world: World) -> Step | None:
         return None
     body = known.edited()
     body["metadata"].pop("resourceVersion", None)
-    return step(
-        world,
-        "POST",
-        known.kind.collection(world.namespace),
-        body,
-        what=("create", known.kind.label, "exists"),
-        query={"dryRun": "All"} if world.chance(0.3) else {},
-        target=target_of(known),
+    return on_collection(
+        world, "POST", target_of(known), "create", "exists", body, query={"dryRun": "All"} if world.chance(0.3) else {}
     )
 
 
@@ -167,15 +147,15 @@ def create_text(world: World) -> Step:
             ]
         )
         headers, fault = {"Content-Type": media}, f"media-{media}"
-    return step(
+    return on_collection(
         world,
         "POST",
-        kind.collection(world.namespace),
+        Target(kind, body["metadata"]["name"]),
+        "create",
+        fault,
         text,
-        what=("create", kind.label, fault),
-        headers=headers,
         query=rng.choice([{}, {}, {"fieldValidation": "Strict"}, {"fieldValidation": "Ignore"}]),
-        target=Target(kind, body["metadata"]["name"]),
+        headers=headers,
     )
 
 
@@ -201,16 +181,7 @@ def update(world: World) -> Step | None:
         body["metadata"]["finalizers"] = []
         fault = "finalizers-gone"
     headers = {"Accept": rng.choice([TABLE, PARTIAL, "application/yaml"])} if rng.random() < 0.05 else {}
-    return step(
-        world,
-        "PUT",
-        known.path,
-        body,
-        what=("update", known.kind.label, fault),
-        query=write_options(world),
-        headers=headers,
-        target=target_of(known),
-    )
+    return on_object(world, "PUT", known, "update", fault, body, query=write_options(world), headers=headers)
 
 
 UPDATE_METADATA_FAULTS = {
@@ -258,15 +229,7 @@ def update_broken(world: World) -> Step | None:
         body = faults.HEADER_FAULTS[fault](rng, body)
     else:
         fault, query = rng.choice(BROKEN_OPTIONS)
-    return step(
-        world,
-        "PUT",
-        known.path,
-        body,
-        what=("update", kind.label, fault),
-        query=query,
-        target=target_of(known),
-    )
+    return on_object(world, "PUT", known, "update", fault, body, query=query)
 
 
 def update_conflict(world: World) -> Step | None:
@@ -277,21 +240,21 @@ def update_conflict(world: World) -> Step | None:
     body = known.kind.change(world.rng, known.edited())
     old = world.rng.choice(["1", "{{namespace:metadata.resourceVersion}}", "99999999999"])
     body["metadata"]["resourceVersion"] = old
-    return step(
+    return on_object(
         world,
         "PUT",
-        known.path,
+        known,
+        "update",
+        "conflict" if old != "99999999999" else "conflict-future",
         body,
-        what=("update", known.kind.label, "conflict" if old != "99999999999" else "conflict-future"),
         query={"dryRun": "All"} if world.chance(0.2) else {},
-        target=target_of(known),
     )
 
 
 def update_missing(world: World) -> Step:
     """Replace an object that is not there; some kinds create it."""
     rng, kind = world.rng, a_kind(world)
-    name = "missing" if kind.namespaced else f"missing-{TOKEN}"
+    name = missing_name(kind)
     if kind.resource == "customresourcedefinitions":
         name = f"missing.{TOKEN}.example.com"
     body = a_body(world, kind, name)

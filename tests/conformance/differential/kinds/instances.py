@@ -265,7 +265,7 @@ VALID_FIELDS: dict[str, tuple[object, ...]] = {
     "labels": ({"a": "b"}, {"a": "b", "c": ""}),
     "atomic": ({}, {"a": "1"}, {"a": "1", "b": "2"}),
     "nested": ({}, {"depth": 5}, {"deep": {}}, {"deep": {"x": 7}}),
-    "free": ({}, {"known": 1, "any": {"thing": [1, "a", None, {"b": 1.5}]}}, {"f": 1.0, "e": 1e21, "i": 12345678901}),
+    "free": ({}, {"known": 1, "any": {"thing": [1, "a", None, {"b": 1.5}]}}, {"f": 1.0, "e": 1e21, "i": 12345678901}, {"z": -0.0, "t": 1e20}),
     "when": ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00.5+01:00"),
     "day": ("2024-02-29",),
     "address": ("10.0.0.1",),
@@ -283,7 +283,7 @@ VALID_FIELDS: dict[str, tuple[object, ...]] = {
 }
 WRONG_FIELDS: dict[str, tuple[object, ...]] = {
     "size": (0, 101, -1, "5", 1.5, None, True, [], {}, 10**20, 50.0),
-    "ratio": (0, -1, 0.3, "x", None),
+    "ratio": (0, 0.0, -0.0, -1, 0.3, "x", None),
     "colour": ("pink", "", 5, None, "RED"),
     "code": ("a", "abcde", "AB", "", 5, "ünï", "a\nb"),
     "note": (5, [], {}),

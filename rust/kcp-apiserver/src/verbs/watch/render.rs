@@ -226,8 +226,7 @@ pub(super) fn error(media: Media, status: &Status) -> Bytes {
 
 fn line(kind: &str, object: &Value) -> Bytes {
     let mut out = format!("{{\"type\":\"{kind}\",\"object\":").into_bytes();
-    // A value always serializes into a vector.
-    let _ = serde_json::to_writer(&mut out, object);
+    kcp_apimachinery::json::write(&mut out, object);
     out.extend_from_slice(b"}\n");
     out.into()
 }
