@@ -118,11 +118,11 @@ impl DeleteOptions {
     /// Reads the options from a body, or from the query where there is none.
     pub fn parse(query: &str, body: Option<&Value>) -> Result<Self, Status> {
         let mut errors = ErrorList::default();
-        let mut options = Self::default();
-        options.only_unreadable = match body {
+        let only_unreadable = match body {
             Some(body) => body.get(UNSAFE) == Some(&Value::Bool(true)),
             None => truthy(query, UNSAFE),
         };
+        let mut options = Self { only_unreadable, ..Self::default() };
         let (dry, policy, orphan) = match body {
             Some(body) => {
                 // `null` says nothing, and still stands before the query.
