@@ -42,7 +42,7 @@ pub async fn run(directory: &Path) {
                 for _ in 0..WRITES {
                     let key = Key::new("configmaps", "busy", "default", &format!("object-{writer}"));
                     let op = Op::put(key, Expect::Any, Value::new(value(&mut numbers)));
-                    store.commit(Batch { ops: vec![op], guards: vec![] }).await.expect("commits");
+                    store.commit(Batch::of(vec![op])).await.expect("commits");
                 }
             })
         })

@@ -19,7 +19,7 @@ impl System for Own {
     fn load(&self, objects: Vec<(Key, Bytes)>) -> BoxFuture<'_, ()> {
         let ops = objects.into_iter().map(|(key, value)| Op::put(key, Expect::Any, Value::new(value))).collect();
         Box::pin(async {
-            self.0.commit(Batch { ops, guards: vec![] }).await.expect("commits");
+            self.0.commit(Batch::of(ops)).await.expect("commits");
         })
     }
 
@@ -27,7 +27,7 @@ impl System for Own {
         Box::pin(async move {
             let found = self.0.get(&key).await.expect("reads");
             let expect = found.map_or(Expect::Absent, |item| Expect::At(item.revision));
-            let batch = Batch { ops: vec![Op::put(key, expect, Value::new(value))], guards: vec![] };
+            let batch = Batch::of(vec![Op::put(key, expect, Value::new(value))]);
             // Two clients may pick one key; the loser's round trip counts as well.
             let _ = self.0.commit(batch).await;
         })

@@ -60,7 +60,9 @@ pub fn ops(server: &ApiServer, cluster: &str) -> Vec<Op> {
 pub fn bear(server: &ApiServer, draft: &Draft<'_>) -> Op {
     let object = draft.object(server, &uid());
     let row = Stored::indexed(codec::encode(&object, 0), row::terms(&object));
-    Op::bear(clusters::row(draft.cluster), row, of(server, draft.cluster, draft.creator))
+    let parent = draft.owner.map(|(cluster, ..)| cluster.into());
+    let birth = Birth { parent, ..of(server, draft.cluster, draft.creator) };
+    Op::bear(clusters::row(draft.cluster), row, birth)
 }
 
 /// What a logical cluster is born with; its creator becomes the administrator.
@@ -77,7 +79,7 @@ pub fn of(server: &ApiServer, cluster: &str, creator: Option<&UserInfo>) -> Birt
     // As it stands between the quotes of a JSON string.
     let quoted = creator.map(|user| Value::from(user.name.as_str()).to_string());
     slots.extend(quoted.map(|text| Bytes::from(text[1..text.len() - 1].to_owned())));
-    Birth { template, slots }
+    Birth { template, slots, parent: None }
 }
 
 /// Whether a namespace that is not there yet comes with the first write into its cluster.

@@ -59,7 +59,7 @@ impl Clusters {
         if self.exists(server, cluster).await? {
             return Ok(());
         }
-        let batch = Batch { ops: birth::ops(server, cluster), guards: Vec::new() };
+        let batch = Batch::of(birth::ops(server, cluster));
         match server.store.commit(batch).await {
             // Somebody else's first write came first.
             Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),

@@ -8,7 +8,7 @@ use crate::garbage::{self, Found};
 use crate::registry::Served;
 use crate::server::ApiServer;
 use crate::strategy::WORK_TERM;
-use crate::verbs::{instances, storage_error};
+use crate::verbs::{commit_error, instances, storage_error};
 use crate::{codec, registry::ClusterView};
 use bytes::Bytes;
 use kcp_apimachinery::{Status, meta};
@@ -200,10 +200,10 @@ async fn finish(server: &ApiServer, record: Address, revision: u64) -> Result<Va
         return Err(Status::bad_request("only records are finished: objects are when they are no work any more"));
     }
     let op = Op::delete(record.into(), Expect::At(Revision::new(revision)));
-    match server.store.commit(Batch { ops: vec![op], guards: Vec::new() }).await {
+    match server.store.commit(Batch::of(vec![op])).await {
         Ok(_) => Ok(json!({"finished": true})),
         Err(CommitError::Conflict { .. } | CommitError::Guard { .. }) => Ok(json!({"finished": false})),
-        Err(CommitError::Unavailable(text)) => Err(Status::service_unavailable(text)),
+        Err(error) => Err(commit_error(error)),
     }
 }
 

@@ -99,7 +99,7 @@ impl Expiry {
                 continue;
             }
             let count = ops.len();
-            match server.store.commit(Batch { ops, guards: Vec::new() }).await {
+            match server.store.commit(Batch::of(ops)).await {
                 Ok(_) => {
                     deleted += count;
                     // Others may expire in the same second.

@@ -15,6 +15,7 @@ use kcp_apiserver::control;
 use kcp_apiserver::expiry;
 use kcp_apiserver::hooks::Hooks;
 use kcp_apiserver::mounts::Bridge;
+use kcp_apiserver::quota;
 use kcp_apiserver::registry::BuiltIns;
 use kcp_apiserver::{ApiServer, Config, UserInfo};
 use kcp_listener::{Limits, Listener, Settings, Tls};
@@ -374,9 +375,9 @@ fn runtime(workers: usize) -> PyResult<Runtime> {
 
 fn open_store(store: Option<&str>, fsync: bool) -> Result<Arc<dyn Backend>, String> {
     Ok(match store {
-        None => Arc::new(Memory::default()),
+        None => Arc::new(Memory::with_uncounted(quota::uncounted())),
         Some(directory) => {
-            let options = Options { no_fsync: !fsync, ..Options::default() };
+            let options = Options { no_fsync: !fsync, uncounted: quota::uncounted(), ..Options::default() };
             Arc::new(Embedded::open(Path::new(directory), options).map_err(|error| error.to_string())?)
         }
     })

@@ -2,7 +2,7 @@
 
 use crate::born::Birth;
 use crate::watch::Watch;
-use crate::{CommitError, Error, Event, Key, KeyRange, Revision, Value};
+use crate::{CommitError, Counts, Error, Event, Key, KeyRange, Limit, Revision, Value};
 use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
@@ -66,8 +66,7 @@ pub enum Expect {
     Containing([u8; 36]),
     /// A value, whatever it is.
     Present,
-    /// No value at any key of the key's resource and logical cluster, whatever its other parts. A value that a batch of
-    /// the same group took away may still count.
+    /// No value at any key of the key's resource and logical cluster, whatever its other parts.
     Vacant,
     /// Anything or nothing.
     Any,
@@ -140,6 +139,15 @@ pub struct Batch {
     pub ops: Vec<Op>,
     /// What else has to hold.
     pub guards: Vec<Guard>,
+    /// How many objects there may be afterwards. Compared and counted in one step: whoever races, none is passed.
+    pub limits: Vec<Limit>,
+}
+
+impl Batch {
+    /// Changes that depend on nothing beside what they expect at their keys.
+    pub fn of(ops: Vec<Op>) -> Self {
+        Self { ops, ..Self::default() }
+    }
 }
 
 /// A batch that is durable and visible.
@@ -197,6 +205,10 @@ pub trait Backend: Send + Sync + 'static {
     /// How many items [`Backend::list`] would find, reading keys only; no more than the limit are counted. Errors as
     /// there.
     fn count(&self, query: ListQuery) -> BoxFuture<'_, Result<usize, Error>>;
+
+    /// How many live objects a logical cluster holds now, by resource and in total, and how many stand below it. One
+    /// read whatever the numbers; nothing is walked.
+    fn counts<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Result<Counts, Error>>;
 
     /// Makes `batch` durable and visible, or changes nothing. A dropped future does not undo a queued batch.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>>;

@@ -142,6 +142,8 @@ pub struct Birth {
     pub template: Arc<Template>,
     /// What fills the template's slots, by number: times, uids. A missing slot is empty.
     pub slots: Vec<Bytes>,
+    /// The logical cluster that the new one stands directly below; see [`crate::counts`].
+    pub parent: Option<Arc<str>>,
 }
 
 impl Birth {
@@ -188,7 +190,7 @@ mod tests {
         }]);
         let again = Template::decode(template.encoded()).expect("decodes");
         assert_eq!((again.id(), again.objects()), (template.id(), template.objects()));
-        let birth = Birth { template: Arc::new(template), slots: vec!["42".into()] };
+        let birth = Birth { template: Arc::new(template), slots: vec!["42".into()], parent: None };
         assert_eq!(birth.value(0).data, "{\"uid\":\"42\"}");
         assert_eq!(birth.key("c", 0), Key::new("configmaps", "c", "default", "kube-root-ca.crt"));
         assert_eq!(Template::decode(Bytes::from_static(b"\x01\0\0\0\x09")), None);

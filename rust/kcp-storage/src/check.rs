@@ -1,6 +1,6 @@
 //! What a batch amounts to, and why it may not happen: one set of rules for all engines.
 
-use crate::{Batch, Birth, Change, CommitError, Event, EventKind, Expect, Item, Key, KeyRange, Op, Revision, Value};
+use crate::{Batch, Birth, Change, CommitError, Event, EventKind, Expect, Item, Key, Op, Revision, Value};
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
@@ -30,8 +30,8 @@ pub(crate) trait State {
     /// What stands at a key.
     fn current(&self, key: &Key) -> Result<Option<Item>, String>;
 
-    /// Whether no value stands in a range.
-    fn is_vacant(&self, range: &KeyRange) -> Result<bool, String>;
+    /// Whether a logical cluster has no value of a resource.
+    fn is_vacant(&self, resource: &str, cluster: &str) -> Result<bool, String>;
 
     /// Whether some value carries an index term.
     fn is_indexed(&self, term: &[u8]) -> Result<bool, String>;
@@ -120,9 +120,6 @@ fn meets(expect: Expect, key: &Key, current: Option<&Item>, state: &dyn State) -
             current.is_some_and(|item| item.value.data.windows(bytes.len()).any(|window| window == bytes))
         }
         Expect::Present => current.is_some(),
-        Expect::Vacant => {
-            let range = KeyRange::cluster(key.resource(), key.cluster());
-            state.is_vacant(&range).map_err(CommitError::Unavailable)?
-        }
+        Expect::Vacant => state.is_vacant(key.resource(), key.cluster()).map_err(CommitError::Unavailable)?,
     })
 }

@@ -43,6 +43,16 @@ pub enum CommitError {
         /// Position of the guard in its batch.
         index: usize,
     },
+    /// The batch adds to what would then be above one of its limits.
+    #[error("limit {which} allows {max} objects and there are {count}")]
+    Limit {
+        /// Position of the limit in its batch.
+        which: usize,
+        /// How many objects there are without the batch.
+        count: u64,
+        /// How many there may be.
+        max: u64,
+    },
     /// The engine could not make the change durable.
     #[error("storage: {0}")]
     Unavailable(String),

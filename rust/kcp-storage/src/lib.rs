@@ -9,6 +9,7 @@ pub mod backend;
 pub mod born;
 mod check;
 mod codec;
+pub mod counts;
 pub mod embedded;
 pub mod error;
 pub mod event;
@@ -25,6 +26,7 @@ pub use backend::{
     WatchQuery,
 };
 pub use born::{Birth, Piece, Template, TemplateId, TemplateObject};
+pub use counts::{Counts, Limit, LimitScope};
 pub use embedded::{Embedded, OpenError, Options, Retention};
 pub use error::{CommitError, Error, WatchError};
 pub use event::{Event, EventKind};

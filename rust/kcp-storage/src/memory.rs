@@ -1,17 +1,18 @@
 //! The in-memory engine: the specification in code, and the model the embedded engine is tested against.
 //!
-//! Everything is written out: born objects are stored like others, the index is computed by walking all values, and
-//! the past is the present with changes undone.
+//! Everything is written out: born objects are stored like others, the index and the counts are computed by walking all
+//! values, and the past is the present with changes undone.
 
-use crate::check;
+use crate::check::{self, Step};
+use crate::counts::check_limits;
 use crate::hub::{Hub, HubStatistics};
 use crate::watch::{History, Watch};
 use crate::{
-    At, Backend, Batch, BoxFuture, CommitError, Committed, Error, Event, EventKind, IndexEntry, Item, Key, KeyRange,
-    ListQuery, Observer, Page, Revision, WatchError, WatchQuery,
+    At, Backend, Batch, BoxFuture, CommitError, Committed, Counts, Error, Event, EventKind, IndexEntry, Item, Key,
+    KeyRange, Limit, LimitScope, ListQuery, Observer, Page, Revision, WatchError, WatchQuery,
 };
 use parking_lot::{Mutex, RwLock};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// A store that forgets everything when it is dropped.
@@ -23,12 +24,18 @@ pub struct Memory {
     window: usize,
 }
 
+/// Which cluster stands directly below which.
+type Tree = BTreeMap<String, String>;
+
 #[derive(Default)]
 struct Shared(RwLock<State>);
 
 #[derive(Default)]
 struct State {
     current: BTreeMap<Key, Item>,
+    tree: Tree,
+    /// Resources that totals leave out.
+    uncounted: Vec<String>,
     /// The newest changes; the oldest of them is the one after `compacted`.
     history: VecDeque<Arc<Event>>,
     head: Revision,
@@ -48,6 +55,13 @@ impl Memory {
         Self { shared: Arc::default(), hub: Hub::new(Revision::ZERO), writer: Mutex::default(), window }
     }
 
+    /// An empty store whose totals leave out the objects of some resources.
+    pub fn with_uncounted(uncounted: Vec<String>) -> Self {
+        let memory = Self::default();
+        memory.shared.0.write().uncounted = uncounted;
+        memory
+    }
+
     /// What the watch hub did and holds.
     pub fn statistics(&self) -> HubStatistics {
         self.hub.statistics()
@@ -65,7 +79,11 @@ impl Memory {
         let observers = self.writer.lock();
         let events = {
             let mut state = self.shared.0.write();
-            let events = state.check(batch)?;
+            let steps = state.check(batch)?;
+            if let Some(tree) = state.check_counts(batch, &steps)? {
+                state.tree = tree;
+            }
+            let events: Vec<Arc<Event>> = check::events(&steps).cloned().collect();
             for event in &events {
                 state.apply(event);
             }
@@ -86,13 +104,71 @@ impl Memory {
 }
 
 impl State {
-    /// The events `batch` amounts to, or why it may not happen.
-    fn check(&self, batch: &Batch) -> Result<Vec<Arc<Event>>, CommitError> {
+    /// What `batch` amounts to, or why it may not happen.
+    fn check(&self, batch: &Batch) -> Result<Vec<Step>, CommitError> {
         if self.closed {
             return Err(CommitError::Unavailable("the store is closed".into()));
         }
-        let steps = check::check(batch, self.head.get() + 1, self)?;
-        Ok(check::events(&steps).cloned().collect())
+        check::check(batch, self.head.get() + 1, self)
+    }
+
+    /// The tree that the steps leave, `None` for the one before; an error when a limit is passed.
+    fn check_counts(&self, batch: &Batch, steps: &[Step]) -> Result<Option<Tree>, CommitError> {
+        let moves = |step: &Step| match &step.born {
+            Some((birth, _)) => birth.parent.is_some() || self.tree.contains_key(step.event.key.cluster()),
+            None => step.event.kind == EventKind::Deleted && !self.tree.is_empty(),
+        };
+        if batch.limits.is_empty() && !steps.iter().any(moves) {
+            return Ok(None);
+        }
+        let mut tree = self.tree.clone();
+        let mut keys: BTreeSet<&Key> = self.current.keys().collect();
+        let before = self.counted(&batch.limits, &keys, &tree);
+        for step in steps {
+            if let Some((birth, _)) = &step.born {
+                place(&mut tree, step.event.key.cluster(), birth.parent.as_deref())?;
+            }
+            for event in step.events() {
+                if event.kind == EventKind::Deleted {
+                    keys.remove(&event.key);
+                } else {
+                    keys.insert(&event.key);
+                }
+            }
+            prune(&mut tree, &keys);
+        }
+        check_limits(&batch.limits, &before, &self.counted(&batch.limits, &keys, &tree))?;
+        Ok(Some(tree))
+    }
+
+    fn counted(&self, limits: &[Limit], keys: &BTreeSet<&Key>, tree: &Tree) -> Vec<u64> {
+        let count = |limit: &Limit| {
+            let stands = |key: &&&Key| match limit.scope {
+                LimitScope::Own => key.cluster() == limit.cluster,
+                LimitScope::Subtree => lineage(tree, key.cluster()).any(|cluster| cluster == limit.cluster),
+            };
+            keys.iter().filter(|key| self.is_counted(key)).filter(stands).count() as u64
+        };
+        limits.iter().map(count).collect()
+    }
+
+    fn is_counted(&self, key: &Key) -> bool {
+        !self.uncounted.iter().any(|name| name == key.resource())
+    }
+
+    fn counts(&self, cluster: &str) -> Counts {
+        let mut counts =
+            Counts { parent: self.tree.get(cluster).map(|parent| parent.as_str().into()), ..Counts::default() };
+        counts.children = self.tree.values().filter(|parent| *parent == cluster).count() as u64;
+        for key in self.current.keys() {
+            if key.cluster() == cluster {
+                counts.add(key.resource(), EventKind::Added);
+                counts.total += u64::from(self.is_counted(key));
+            } else if lineage(&self.tree, key.cluster()).any(|above| above == cluster) {
+                counts.below += u64::from(self.is_counted(key));
+            }
+        }
+        counts
     }
 
     fn apply(&mut self, event: &Arc<Event>) {
@@ -168,12 +244,47 @@ impl State {
     }
 }
 
+/// A cluster and all above it.
+fn lineage<'a>(tree: &'a Tree, cluster: &'a str) -> impl Iterator<Item = &'a str> {
+    std::iter::successors(Some(cluster), |cluster| tree.get(*cluster).map(String::as_str))
+}
+
+fn place(tree: &mut Tree, cluster: &str, parent: Option<&str>) -> Result<(), CommitError> {
+    tree.remove(cluster);
+    if let Some(parent) = parent {
+        if lineage(tree, parent).any(|above| above == cluster) {
+            let reason = format!("logical cluster {cluster:?} cannot stand below itself");
+            return Err(CommitError::Unavailable(reason));
+        }
+        tree.insert(cluster.to_owned(), parent.to_owned());
+    }
+    Ok(())
+}
+
+/// A cluster keeps its place as long as it, or one below it, holds an object.
+fn prune(tree: &mut Tree, keys: &BTreeSet<&Key>) {
+    loop {
+        let used: BTreeSet<&str> =
+            keys.iter().map(|key| key.cluster()).chain(tree.values().map(String::as_str)).collect();
+        let kept: Tree = tree
+            .iter()
+            .filter(|(cluster, _)| used.contains(cluster.as_str()))
+            .map(|(a, b)| (a.clone(), b.clone()))
+            .collect();
+        if kept.len() == tree.len() {
+            return;
+        }
+        *tree = kept;
+    }
+}
+
 impl check::State for State {
     fn current(&self, key: &Key) -> Result<Option<Item>, String> {
         Ok(self.current.get(key).cloned())
     }
 
-    fn is_vacant(&self, range: &KeyRange) -> Result<bool, String> {
+    fn is_vacant(&self, resource: &str, cluster: &str) -> Result<bool, String> {
+        let range = KeyRange::cluster(resource, cluster);
         Ok(!self.current.keys().any(|key| range.contains(key)))
     }
 
@@ -227,6 +338,11 @@ impl Backend for Memory {
     fn count(&self, query: ListQuery) -> BoxFuture<'_, Result<usize, Error>> {
         let page = self.shared.0.read().list(&query);
         Box::pin(std::future::ready(page.map(|page| page.items.len())))
+    }
+
+    fn counts<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Result<Counts, Error>> {
+        let counts = self.shared.0.read().counts(cluster);
+        Box::pin(std::future::ready(Ok(counts)))
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>> {

@@ -121,7 +121,7 @@ impl Bootstrap {
             if count == 0 {
                 return Ok(0);
             }
-            match store.commit(Batch { ops, guards: Vec::new() }).await {
+            match store.commit(Batch::of(ops)).await {
                 Ok(_) => return Ok(count),
                 // Another server of the same store does the same at the same time.
                 Err(CommitError::Conflict { .. } | CommitError::Guard { .. }) if attempt < ATTEMPTS => attempt += 1,
@@ -360,7 +360,7 @@ mod tests {
         codec::strip(&mut view);
         let key = Key::new(CLUSTER_ROLES, BASE, "", "view");
         let op = Op::put(key, Expect::Any, Stored::new(codec::encode(&view, 0)));
-        store.commit(Batch { ops: vec![op], guards: Vec::new() }).await.unwrap();
+        store.commit(Batch::of(vec![op])).await.unwrap();
         assert_eq!(bootstrap.ensure(&store, Timestamp::UNIX_EPOCH).await.unwrap(), 1);
         assert_eq!(stored(&store, "view").await["rules"], rules);
     }

@@ -220,7 +220,7 @@ async fn apply(store: &Memory, world: &mut World, mut write: Write) {
         None if world.contains_key(&write.key) => Op::delete(write.key.clone(), Expect::Any),
         None => return,
     };
-    store.commit(Batch { ops: vec![op], guards: Vec::new() }).await.unwrap();
+    store.commit(Batch::of(vec![op])).await.unwrap();
     match write.object {
         Some(object) => world.insert(write.key, object),
         None => world.remove(&write.key),

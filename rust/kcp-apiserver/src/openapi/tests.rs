@@ -182,7 +182,7 @@ fn definition(schema: &Value) -> Value {
 async fn store(memory: &Memory, cluster: &str, definition: &Value) {
     let key = Key::new(DEFINITIONS, cluster, "", "gauges.stable.example.com");
     let op = Op::put(key, Expect::Any, kcp_storage::Value::new(codec::encode(definition, 0)));
-    memory.commit(Batch { ops: vec![op], guards: Vec::new() }).await.unwrap();
+    memory.commit(Batch::of(vec![op])).await.unwrap();
 }
 
 fn recorded(name: &str) -> Value {
@@ -382,7 +382,7 @@ async fn one_definition_among_many_is_published_and_taken_away() {
     let put = async |one: &Value| {
         let key = Key::new(DEFINITIONS, "a", "", one["metadata"]["name"].as_str().unwrap());
         let op = Op::put(key, Expect::Any, kcp_storage::Value::new(codec::encode(one, 0)));
-        memory.commit(Batch { ops: vec![op], guards: Vec::new() }).await.unwrap();
+        memory.commit(Batch::of(vec![op])).await.unwrap();
     };
     for group in 0..30 {
         for plural in ["as", "bs", "cs"] {
@@ -402,6 +402,6 @@ async fn one_definition_among_many_is_published_and_taken_away() {
     let whole = document(&server, "/clusters/a/openapi/v2").await;
     assert!(whole["definitions"].get("com.example.g7.v1.fresh").is_some());
     let key = Key::new(DEFINITIONS, "a", "", "fresh.g7.example.com");
-    memory.commit(Batch { ops: vec![Op::delete(key, Expect::Any)], guards: Vec::new() }).await.unwrap();
+    memory.commit(Batch::of(vec![Op::delete(key, Expect::Any)])).await.unwrap();
     assert_eq!(urls().await, before);
 }

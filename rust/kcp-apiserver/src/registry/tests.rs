@@ -3,7 +3,7 @@
 use super::*;
 use crate::codec;
 use kcp_storage::{
-    Backend, Batch, BoxFuture, CommitError, Committed, Error, Expect, IndexEntry, Item, Key, ListQuery, Memory,
+    Backend, Batch, BoxFuture, CommitError, Committed, Counts, Error, Expect, IndexEntry, Item, Key, ListQuery, Memory,
     Observer, Op, Page, Revision, Watch, WatchQuery,
 };
 use serde_json::{Value, json};
@@ -42,6 +42,10 @@ impl Backend for Counting {
 
     fn count(&self, query: ListQuery) -> BoxFuture<'_, Result<usize, Error>> {
         self.memory.count(query)
+    }
+
+    fn counts<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Result<Counts, Error>> {
+        self.memory.counts(cluster)
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>> {
@@ -89,12 +93,12 @@ impl Counting {
         let key = Key::new(DEFINITIONS, cluster, "", name);
         let value = kcp_storage::Value::indexed(codec::encode(definition, 0), vec![definition_term(name)]);
         let op = Op::put(key, Expect::Any, value);
-        self.commit(Batch { ops: vec![op], guards: Vec::new() }).await.unwrap();
+        self.commit(Batch::of(vec![op])).await.unwrap();
     }
 
     async fn remove(&self, cluster: &str, name: &str) {
         let op = Op::delete(Key::new(DEFINITIONS, cluster, "", name), Expect::Any);
-        self.commit(Batch { ops: vec![op], guards: Vec::new() }).await.unwrap();
+        self.commit(Batch::of(vec![op])).await.unwrap();
     }
 }
 

@@ -173,7 +173,7 @@ impl Types {
             let object = codec::decode_lean(&own, HEADER).map_err(Status::internal)?;
             let op = compile(server, &key, &object).await?;
             let guards = vec![Guard { key: key.clone(), expect: Expect::At(own.revision) }];
-            match server.store.commit(Batch { ops: vec![op], guards }).await {
+            match server.store.commit(Batch { ops: vec![op], guards, ..Batch::default() }).await {
                 // A lost race is looked at again.
                 Ok(_) | Err(CommitError::Conflict { .. } | CommitError::Guard { .. }) => {}
                 Err(error) => return Err(Status::service_unavailable(error.to_string())),

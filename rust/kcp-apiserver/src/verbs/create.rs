@@ -14,7 +14,7 @@ use crate::typed;
 use crate::verbs::options::WriteOptions;
 use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS, Owners, Written};
-use crate::verbs::{header, input, output, storage_error};
+use crate::verbs::{commit_error, header, input, output, storage_error};
 use http::StatusCode;
 use kcp_apimachinery::field::Path;
 use kcp_apimachinery::status::Status;
@@ -196,7 +196,7 @@ pub async fn store(
         let mut guards = admission.guards;
         guards.extend(references.guards);
         guards.extend(guard.clone());
-        match server.store.commit(Batch { ops, guards }).await {
+        match server.store.commit(Batch { ops, guards, ..Batch::default() }).await {
             Ok(committed) => return Ok(Written::Stored(Item { key, revision: committed.first, value })),
             Err(CommitError::Conflict { index: 0, current }) => {
                 if generates && attempt < NAME_ATTEMPTS {
@@ -216,7 +216,7 @@ pub async fn store(
             Err(CommitError::Guard { .. } | CommitError::Conflict { .. }) => {
                 return Err(Status::modified(&target.resource(), &name));
             }
-            Err(CommitError::Unavailable(text)) => return Err(Status::service_unavailable(text)),
+            Err(error) => return Err(commit_error(error)),
         }
     }
     unreachable!("every attempt returns or goes on")

@@ -9,7 +9,7 @@ use crate::strategy::Removal;
 use crate::verbs::options::{DeleteOptions, Propagation};
 use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS};
-use crate::verbs::{input, output, storage_error};
+use crate::verbs::{commit_error, input, output, storage_error};
 use http::StatusCode;
 use kcp_apimachinery::GroupResource;
 use kcp_apimachinery::meta;
@@ -126,7 +126,7 @@ pub async fn remove(
         };
         let mut ops = vec![Op { key: key.clone(), expect: Expect::At(item.revision), change }];
         ops.extend(also);
-        match server.store.commit(Batch { ops, guards }).await {
+        match server.store.commit(Batch { ops, guards, ..Batch::default() }).await {
             Ok(committed) => {
                 return match value {
                     Some(value) => {
@@ -141,7 +141,7 @@ pub async fn remove(
                 };
             }
             Err(CommitError::Conflict { .. } | CommitError::Guard { .. }) => {}
-            Err(CommitError::Unavailable(text)) => return Err(Status::service_unavailable(text)),
+            Err(error) => return Err(commit_error(error)),
         }
     }
     Err(Status::modified(&target.resource(), key.name()))

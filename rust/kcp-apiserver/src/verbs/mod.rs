@@ -68,6 +68,14 @@ async fn dispatch(server: &ApiServer, exchange: &mut Exchange, target: &Target) 
     }
 }
 
+/// A commit that failed for good as a `Status`: one that lost a race, or passes a limit, is its caller's to tell.
+pub fn commit_error(error: kcp_storage::CommitError) -> Status {
+    match error {
+        kcp_storage::CommitError::Unavailable(text) => Status::service_unavailable(text),
+        other => Status::service_unavailable(other.to_string()),
+    }
+}
+
 /// A failed read as a `Status`.
 pub fn storage_error(error: &kcp_storage::Error) -> Status {
     match error {

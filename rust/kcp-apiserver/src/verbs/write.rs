@@ -7,8 +7,8 @@ use crate::garbage::{self, Leaving};
 use crate::managed::{self, Author, Over, ServedVersions};
 use crate::server::ApiServer;
 use crate::strategy::{Part, Strategy, WORK_TERM};
-use crate::verbs::output;
 use crate::verbs::target::Target;
+use crate::verbs::{commit_error, output};
 use bytes::Bytes;
 use kcp_apimachinery::field::{ErrorList, Path};
 use kcp_apimachinery::managed::same_but_times;
@@ -186,7 +186,7 @@ pub async fn replace(
     };
     let mut ops = vec![Op { key: old.key.clone(), expect: Expect::At(old.revision), change }];
     ops.extend(also);
-    match server.store.commit(Batch { ops, guards }).await {
+    match server.store.commit(Batch { ops, guards, ..Batch::default() }).await {
         Ok(committed) => {
             if released {
                 // The last state was never stored: its revision is that of what stood there.
@@ -196,7 +196,7 @@ pub async fn replace(
             Ok(Written::Stored(Item { key: old.key.clone(), revision: committed.first, value }))
         }
         Err(CommitError::Conflict { .. } | CommitError::Guard { .. }) => Err(Lost::Race),
-        Err(CommitError::Unavailable(text)) => Err(Status::service_unavailable(text).into()),
+        Err(error) => Err(commit_error(error).into()),
     }
 }
 

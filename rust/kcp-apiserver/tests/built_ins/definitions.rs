@@ -80,7 +80,7 @@ async fn of_two_new_definitions_that_want_one_name_one_comes_first() {
         let change = Change::Put(kcp_storage::Value::new(kcp_apiserver::codec::encode(object, 0)));
         let mut ops = vec![Op { key, expect: Expect::Absent, change }];
         ops.extend(admission.also);
-        batches.push(Batch { ops, guards: admission.guards });
+        batches.push(Batch { ops, guards: admission.guards, ..Batch::default() });
     }
     let second = batches.pop().unwrap();
     assert!(server.store.commit(batches.pop().unwrap()).await.is_ok());

@@ -5,8 +5,8 @@ use crate::watches::Lines;
 use kcp_apiserver::clock::SystemClock;
 use kcp_storage::memory::Memory;
 use kcp_storage::{
-    At, Backend, Batch, BoxFuture, Change, CommitError, Committed, Embedded, Error, Expect, IndexEntry, Item, Key,
-    ListQuery, Observer, Options, Page, Revision, Watch, WatchQuery,
+    At, Backend, Batch, BoxFuture, Change, CommitError, Committed, Counts, Embedded, Error, Expect, IndexEntry, Item,
+    Key, ListQuery, Observer, Options, Page, Revision, Watch, WatchQuery,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -71,6 +71,10 @@ impl Backend for Faulty {
 
     fn count(&self, query: ListQuery) -> BoxFuture<'_, Result<usize, Error>> {
         self.inner.count(query)
+    }
+
+    fn counts<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Result<Counts, Error>> {
+        self.inner.counts(cluster)
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>> {

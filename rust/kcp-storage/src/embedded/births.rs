@@ -60,6 +60,9 @@ impl Born {
         put_u64(&mut out, self.first);
         put_bytes(&mut out, self.row.as_bytes());
         put_birth(&mut out, &self.birth);
+        if let Some(parent) = &self.birth.parent {
+            put_bytes(&mut out, parent.as_bytes());
+        }
         out
     }
 
@@ -67,17 +70,27 @@ impl Born {
         let mut input = Reader::new(Bytes::copy_from_slice(raw));
         let first = input.u64()?;
         let row = Key::decode(input.bytes()?)?;
-        Some(Self { first, row, birth: take_birth(&mut input, templates)? })
+        let mut birth = take_birth(&mut input, templates)?;
+        if !input.is_empty() {
+            birth.parent = Some(input.text()?.into());
+        }
+        Some(Self { first, row, birth })
     }
 
     /// The born object at `key`, unless something stored stands before it.
     pub(crate) fn item(&self, key: &Key) -> Option<Item> {
+        self.position(key).map(|index| self.nth(key.clone(), index))
+    }
+
+    /// Whether an object is born at `key`.
+    pub(crate) fn bears(&self, key: &Key) -> bool {
+        self.position(key).is_some()
+    }
+
+    fn position(&self, key: &Key) -> Option<usize> {
         let place = (key.resource(), key.namespace(), key.name());
-        let index =
-            self.birth.template.objects().iter().position(|object| {
-                (object.resource.as_str(), object.namespace.as_str(), object.name.as_str()) == place
-            })?;
-        Some(self.nth(key.clone(), index))
+        let mut objects = self.birth.template.objects().iter();
+        objects.position(|object| (object.resource.as_str(), object.namespace.as_str(), object.name.as_str()) == place)
     }
 
     /// The born objects in `range` after the encoded key `after`, in key order.

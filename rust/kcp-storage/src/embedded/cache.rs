@@ -1,10 +1,10 @@
 //! What is hot: objects and listed ranges, each bounded in bytes and never stale.
 
-use crate::{Event, EventKind, Item, Key, KeyRange, Scope};
+use crate::{Event, Item, Key, KeyRange, Scope};
 use bytes::Bytes;
 use parking_lot::Mutex;
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Weighter};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
@@ -16,24 +16,45 @@ const ASKED: usize = 1 << 10;
 /// What an entry costs beside its bytes, roughly.
 const OVERHEAD: usize = 160;
 
-/// Current objects by key.
+/// The newest of what stands at a key.
 ///
 /// The writer records a change here after the engine has it and before readers may see it, so an entry can be newer
 /// than what a reader may see (it then asks its view) but never older. A reader's own insert counts only when no
 /// change of the key's shard is newer than the view the reader read from.
-pub(crate) struct ObjectCache {
-    items: Cache<Key, Item, ByBytes>,
+pub(crate) struct Fresh<K, V> {
+    items: Cache<K, Stamped<V>, ByWeight>,
     /// Newest change per shard.
     shards: Vec<Mutex<u64>>,
     hasher: RandomState,
 }
 
-#[derive(Clone)]
-struct ByBytes;
+/// Current objects by key.
+pub(crate) type ObjectCache = Fresh<Key, Item>;
 
-impl Weighter<Key, Item> for ByBytes {
-    fn weight(&self, _: &Key, item: &Item) -> u64 {
-        cost(item) as u64
+/// A value, and a revision since which it stands.
+#[derive(Clone)]
+struct Stamped<V> {
+    since: u64,
+    value: V,
+}
+
+/// What an entry costs, in bytes.
+pub(crate) trait Weight<K> {
+    fn weight(&self, key: &K) -> usize;
+}
+
+#[derive(Clone)]
+struct ByWeight;
+
+impl<K, V: Weight<K>> Weighter<K, Stamped<V>> for ByWeight {
+    fn weight(&self, key: &K, entry: &Stamped<V>) -> u64 {
+        entry.value.weight(key) as u64
+    }
+}
+
+impl Weight<Key> for Item {
+    fn weight(&self, _: &Key) -> usize {
+        cost(self)
     }
 }
 
@@ -41,41 +62,42 @@ fn cost(item: &Item) -> usize {
     OVERHEAD + item.key.as_bytes().len() + item.value.data.len()
 }
 
-impl ObjectCache {
-    pub(crate) fn new(bytes: u64) -> Self {
+impl<K: Hash + Eq + Clone, V: Clone + Weight<K>> Fresh<K, V> {
+    /// A cache of at most `bytes`, for entries of about `each`.
+    pub(crate) fn new(bytes: u64, each: u64) -> Self {
         Self {
-            items: Cache::with_weighter(usize::try_from(bytes / 1_000).unwrap_or(0), bytes, ByBytes),
+            items: Cache::with_weighter(usize::try_from(bytes / each).unwrap_or(0), bytes, ByWeight),
             shards: (0..SHARDS).map(|_| Mutex::new(0)).collect(),
             hasher: RandomState::new(),
         }
     }
 
-    /// The object, when it is here and not newer than `head`.
-    pub(crate) fn get(&self, key: &Key, head: u64) -> Option<Item> {
-        self.items.get(key).filter(|item| item.revision.get() <= head)
+    /// What stands there, when it is here and not newer than `head`.
+    pub(crate) fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q, head: u64) -> Option<V> {
+        self.items.get(key).filter(|entry| entry.since <= head).map(|entry| entry.value)
     }
 
     /// Offers what a view of `revision` shows.
-    pub(crate) fn offer(&self, item: &Item, revision: u64) {
-        let newest = self.shard(&item.key).lock();
+    pub(crate) fn offer(&self, key: K, value: V, revision: u64) {
+        let newest = self.shard(&key).lock();
         if *newest <= revision {
-            self.items.insert(item.key.clone(), item.clone());
+            self.items.insert(key, Stamped { since: revision, value });
         }
     }
 
-    /// Records a change; its new value is kept when somebody wrote it, not when it was born.
-    pub(crate) fn change(&self, event: &Event, written: bool) {
-        let mut newest = self.shard(&event.key).lock();
-        *newest = event.revision.get();
-        if event.kind == EventKind::Deleted || !written {
-            self.items.remove(&event.key);
-        } else {
-            let item = Item { key: event.key.clone(), revision: event.revision, value: event.value.clone() };
-            self.items.insert(event.key.clone(), item);
+    /// Records a change of `revision`, and what stands there now if that is to be kept.
+    pub(crate) fn change(&self, key: &K, value: Option<V>, revision: u64) {
+        let mut newest = self.shard(key).lock();
+        *newest = revision;
+        match value {
+            Some(value) => self.items.insert(key.clone(), Stamped { since: revision, value }),
+            None => {
+                self.items.remove(key);
+            }
         }
     }
 
-    fn shard(&self, key: &Key) -> &Mutex<u64> {
+    fn shard(&self, key: &K) -> &Mutex<u64> {
         &self.shards[slot(&self.hasher, key, SHARDS)]
     }
 }

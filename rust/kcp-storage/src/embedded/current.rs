@@ -5,6 +5,8 @@
 //! index    escaped term, 0 0, key     → nothing
 //! meta     "a"                        → revision the other rows are at
 //!          "b" cluster 0              → a cluster's birth
+//!          "c" cluster 0              → a cluster's counts, where its birth does not explain them
+//!          "n"                        → the resources that the totals leave out
 //!          "t" template id            → the template
 //! ```
 //! A group of commits is one engine batch with its revision, so a snapshot is exactly a revision's state. The engine's
@@ -14,8 +16,10 @@ use super::births::{Born, Templates};
 use super::error::OpenError;
 use super::overlay::overlay;
 use super::record::{put_value, take_value};
+use super::tallies;
 use crate::check::Step;
 use crate::codec::{Reader, put_u64};
+use crate::counts::{Ledger, Tally};
 use crate::{Change, EventKind, IndexEntry, Item, Key, KeyRange, Op, Revision, Scope, Template, Value};
 use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, CompressionPolicy};
@@ -29,7 +33,7 @@ const LIVE: u8 = 0;
 const HIDDEN: u8 = 1;
 const APPLIED: &[u8] = b"a";
 /// Longest key or index term; the engine's own limit is 64 KiB for a whole row key.
-const MAX_KEY: usize = 16 << 10;
+pub(crate) const MAX_KEY: usize = 16 << 10;
 
 /// Memory the engine may use.
 #[derive(Clone, Copy, Debug)]
@@ -40,17 +44,19 @@ pub(crate) struct EngineMemory {
 
 /// The engine.
 pub(crate) struct Current {
-    db: Database,
-    objects: Keyspace,
+    pub(super) db: Database,
+    pub(super) objects: Keyspace,
     index: Keyspace,
-    meta: Keyspace,
-    templates: Arc<Templates>,
+    pub(super) meta: Keyspace,
+    pub(super) templates: Arc<Templates>,
+    /// Resources that totals leave out.
+    pub(super) uncounted: Arc<[String]>,
 }
 
 /// The state right after a revision.
 pub(crate) struct View {
     pub revision: u64,
-    snapshot: Snapshot,
+    pub(super) snapshot: Snapshot,
 }
 
 /// How much of the items a walk needs.
@@ -70,16 +76,22 @@ enum Stored {
     Hidden,
 }
 
-/// A failed engine call, as one line.
+/// What an engine call answers, or one line.
 pub(crate) type EngineResult<T> = Result<T, String>;
 
-fn engine(error: fjall::Error) -> String {
+/// A failed engine call, as one line.
+pub(super) fn engine(error: fjall::Error) -> String {
     let text: String = error.to_string().chars().take(200).collect();
     text.replace('\n', " ")
 }
 
 impl Current {
-    pub(crate) fn open(path: &Path, memory: EngineMemory, templates: Arc<Templates>) -> Result<Self, OpenError> {
+    pub(crate) fn open(
+        path: &Path,
+        memory: EngineMemory,
+        templates: Arc<Templates>,
+        uncounted: Arc<[String]>,
+    ) -> Result<Self, OpenError> {
         let failed = |error: fjall::Error| match error {
             fjall::Error::Io(source) => OpenError::io("open", path)(source),
             other => OpenError::corrupt(path, engine(other)),
@@ -103,7 +115,7 @@ impl Current {
         let objects = open("objects", memory.memtable)?;
         let index = open("index", memory.memtable / 4)?;
         let meta = open("meta", memory.memtable / 4)?;
-        let current = Self { objects, index, meta, templates, db };
+        let current = Self { objects, index, meta, templates, uncounted, db };
         for guard in current.meta.prefix("t") {
             let value = guard.value().map_err(failed)?;
             let template = Template::decode(Bytes::copy_from_slice(&value))
@@ -132,7 +144,11 @@ impl Current {
             Change::Put(value) | Change::Bear(value, _) => &value.terms,
             Change::Delete | Change::DeleteUnindexed(_) => &[],
         };
-        op.key.as_bytes().len() <= MAX_KEY && terms.iter().all(|term| term.len() <= MAX_KEY)
+        let parent = match &op.change {
+            Change::Bear(_, birth) => birth.parent.as_ref().map_or(0, |parent| parent.len()),
+            _ => 0,
+        };
+        op.key.as_bytes().len().max(parent) <= MAX_KEY && terms.iter().all(|term| term.len() <= MAX_KEY)
     }
 
     /// What stands at `key`, born objects included.
@@ -166,7 +182,7 @@ impl Current {
         let stored = rows.map(move |row| {
             let (key, value) = row.into_inner().map_err(engine)?;
             let key = Key::decode(Bytes::copy_from_slice(&key)).ok_or("a stored key does not decode")?;
-            if load == Load::Keys && value.first() == Some(&LIVE) {
+            if load == Load::Keys && is_live(&value) {
                 let item = Item { key: key.clone(), revision: Revision::ZERO, value: Value::default() };
                 return Ok((key, Some(item)));
             }
@@ -246,8 +262,15 @@ impl Current {
         Ok(entries)
     }
 
-    /// Applies the changes of a group, which end at `revision`, as one engine batch.
-    pub(crate) fn apply(&self, view: &View, steps: &[Step], revision: u64) -> EngineResult<()> {
+    /// Applies the changes of a group, which end at `revision`, and the counts they lead to, as one engine batch. The
+    /// counts as they are stored then.
+    pub(crate) fn apply(
+        &self,
+        view: &View,
+        steps: &[Step],
+        ledger: Ledger,
+        revision: u64,
+    ) -> EngineResult<Vec<(Arc<str>, Tally)>> {
         let mut rows =
             Rows { current: self, view, objects: HashMap::new(), index: BTreeMap::new(), births: HashMap::new() };
         let births = steps.iter().filter_map(|step| step.born.as_ref());
@@ -279,6 +302,18 @@ impl Current {
                 batch.remove(&self.index, key);
             }
         }
+        let mut tallies = Vec::new();
+        for (cluster, mut tally) in ledger.into_changed() {
+            let born = rows.births.get(cluster.as_ref()).and_then(Option::as_ref);
+            let needed = !tally.counts.is_empty() && born.is_none_or(|born| self.explained(born) != tally.counts);
+            if needed {
+                batch.insert(&self.meta, tallies::row_key(&cluster), tallies::encode(&tally.counts));
+            } else if tally.stored {
+                batch.remove(&self.meta, tallies::row_key(&cluster));
+            }
+            tally.stored = needed;
+            tallies.push((cluster, tally));
+        }
         for (cluster, born) in rows.births {
             match born {
                 Some(born) => batch.insert(&self.meta, birth_key(&cluster), born.encode()),
@@ -290,7 +325,8 @@ impl Current {
             batch.insert(&self.meta, key, template.encoded().to_vec());
         }
         batch.insert(&self.meta, APPLIED, revision.to_le_bytes().as_slice());
-        batch.commit().map_err(engine)
+        batch.commit().map_err(engine)?;
+        Ok(tallies)
     }
 
     fn stored(&self, view: &View, key: &Key) -> EngineResult<Option<Stored>> {
@@ -298,12 +334,12 @@ impl Current {
         raw.map(|raw| decode_stored(key, &raw)).transpose()
     }
 
-    fn birth(&self, view: &View, cluster: &str) -> EngineResult<Option<Born>> {
+    pub(super) fn birth(&self, view: &View, cluster: &str) -> EngineResult<Option<Born>> {
         let raw = view.snapshot.get(&self.meta, birth_key(cluster)).map_err(engine)?;
         raw.map(|raw| self.decode_birth(&raw)).transpose()
     }
 
-    fn decode_birth(&self, raw: &[u8]) -> EngineResult<Born> {
+    pub(super) fn decode_birth(&self, raw: &[u8]) -> EngineResult<Born> {
         Born::decode(raw, &self.templates).ok_or_else(|| "a birth does not decode".into())
     }
 }
@@ -337,21 +373,28 @@ impl Rows<'_> {
             return Ok(());
         }
         let covered = self.current.templates.may_bear(&event.key)
-            && self.birth(event.key.cluster())?.is_some_and(|born| born.item(&event.key).is_some());
+            && self.birth(event.key.cluster())?.is_some_and(|born| born.bears(&event.key));
         self.objects.insert(event.key.clone(), covered.then_some(Stored::Hidden));
-        // A row that goes takes its birth along when nothing born is left to be seen.
-        if event.key.namespace().is_empty()
-            && let Some(born) = self.birth(event.key.cluster())?
-            && born.row == event.key
-        {
-            let keys: Vec<Key> = born.keys().collect();
-            let stored = keys.iter().map(|key| self.stored(key)).collect::<EngineResult<Vec<_>>>()?;
-            if stored.iter().all(Option::is_some) {
-                self.births.insert(event.key.cluster().to_owned(), None);
-                self.unhide(&keys)?;
+        self.retire(&event.key, covered)
+    }
+
+    /// A birth goes, whichever is deleted last: its row, or what is left to be seen of what was born.
+    fn retire(&mut self, deleted: &Key, covered: bool) -> EngineResult<()> {
+        if !covered && !deleted.namespace().is_empty() {
+            return Ok(());
+        }
+        let Some(born) = self.birth(deleted.cluster())? else { return Ok(()) };
+        if !covered && born.row != *deleted || self.stored(&born.row)?.is_some() {
+            return Ok(());
+        }
+        let keys: Vec<Key> = born.keys().collect();
+        for key in &keys {
+            if self.stored(key)?.is_none() {
+                return Ok(());
             }
         }
-        Ok(())
+        self.births.insert(deleted.cluster().to_owned(), None);
+        self.unhide(&keys)
     }
 
     /// All keys of the birth are free. What an older birth of the cluster left is written out, then forgotten.
@@ -398,6 +441,11 @@ impl Rows<'_> {
 
 fn birth_key(cluster: &str) -> Vec<u8> {
     [b"b", cluster.as_bytes(), b"\0"].concat()
+}
+
+/// Whether an object stands there, rather than a mark that hides one.
+pub(super) fn is_live(raw: &[u8]) -> bool {
+    raw.first() == Some(&LIVE)
 }
 
 fn encode_stored(stored: &Stored) -> Vec<u8> {

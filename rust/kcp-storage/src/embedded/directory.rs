@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! LOCK      locked while open, holds the pid
-//! FORMAT    "kcp-store 1"
+//! FORMAT    "kcp-store 2"
 //! log/      the event log, one file per segment
 //! current/  the engine with current values
 //! ```
@@ -13,7 +13,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-const FORMAT: &str = "kcp-store 1\n";
+const FORMAT: &str = "kcp-store 2\n";
+/// Formats that are brought up to [`FORMAT`]: nothing in them has to be rewritten, and what they lack (counts) is made
+/// when the engine is opened.
+const OLDER: [&str; 1] = ["kcp-store 1\n"];
 
 /// A locked store directory; dropping it unlocks.
 #[derive(Debug)]
@@ -26,9 +29,9 @@ impl Directory {
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         std::fs::create_dir_all(path).map_err(OpenError::io("create", path))?;
         let file = path.join("FORMAT");
-        let fresh = is_fresh(path, &file)?;
+        let current = is_current(path, &file)?;
         let directory = Self { path: path.to_owned(), _lock: lock(path)? };
-        if fresh {
+        if !current {
             write_format(path, &file).map_err(OpenError::io("write", &file))?;
         }
         let log = directory.log();
@@ -46,11 +49,12 @@ impl Directory {
     }
 }
 
-/// Whether the directory has yet to become a store. Only reads.
-fn is_fresh(directory: &Path, file: &Path) -> Result<bool, OpenError> {
+/// Whether the directory is a store of this version, not one of an older version or yet to become one. Only reads.
+fn is_current(directory: &Path, file: &Path) -> Result<bool, OpenError> {
     let refuse = |reason: String| Err(OpenError::Format { directory: directory.to_owned(), reason });
     match std::fs::read(file) {
-        Ok(found) if found == FORMAT.as_bytes() => Ok(false),
+        Ok(found) if found == FORMAT.as_bytes() => Ok(true),
+        Ok(found) if OLDER.iter().any(|older| found == older.as_bytes()) => Ok(false),
         Ok(found) => {
             let found: String = String::from_utf8_lossy(&found).trim_end().chars().take(40).collect();
             refuse(format!("FORMAT says {found:?}, expected {:?}", FORMAT.trim_end()))
@@ -59,7 +63,7 @@ fn is_fresh(directory: &Path, file: &Path) -> Result<bool, OpenError> {
             if directory.join("log").exists() || directory.join("current").exists() {
                 return refuse("it holds data but no FORMAT file".into());
             }
-            Ok(true)
+            Ok(false)
         }
         Err(error) => Err(OpenError::io("read", file)(error)),
     }

@@ -12,6 +12,8 @@ mod log;
 mod overlay;
 mod pins;
 mod record;
+mod recount;
+mod tallies;
 mod window;
 mod writer;
 
@@ -19,12 +21,13 @@ pub use disk::{Disk, FileSystem, LogFile};
 pub use error::OpenError;
 pub use log::Retention;
 
+use crate::counts::{Ledger, Source, Tally};
 use crate::hub::{Hub, HubStatistics};
 use crate::off_worker;
 use crate::watch::Watch;
 use crate::{
-    At, Backend, Batch, BoxFuture, CommitError, Committed, Error, IndexEntry, Item, Key, ListQuery, Observer, Page,
-    Revision, WatchError, WatchQuery,
+    At, Backend, Batch, BoxFuture, CommitError, Committed, Counts, Error, IndexEntry, Item, Key, KeyRange, ListQuery,
+    Observer, Page, Revision, Scope, WatchError, WatchQuery,
 };
 use births::Templates;
 use cache::{ListCache, ObjectCache};
@@ -38,6 +41,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use tallies::{TalliesOf, TallyCache};
 use window::{Undo, Window};
 use writer::{Queue, Writer};
 
@@ -78,12 +82,17 @@ pub struct Options {
     pub ring_bytes: usize,
     /// Bytes of current objects kept decoded.
     pub object_cache_bytes: u64,
+    /// Bytes of the newest counts of logical clusters.
+    pub count_cache_bytes: u64,
     /// Bytes of recently listed pages.
     pub list_cache_bytes: u64,
     /// Bytes of the engine's blocks kept decompressed.
     pub block_cache_bytes: u64,
     /// Bytes the engine collects before it writes a sorted file.
     pub memtable_bytes: u64,
+    /// Resources whose objects totals and limits leave out. Another list than the last time costs one walk over
+    /// everything.
+    pub uncounted: Vec<String>,
     /// Where the log is written; tests make it fail.
     pub disk: Arc<dyn Disk>,
     /// Tells how old history is.
@@ -98,9 +107,11 @@ impl Default for Options {
             ring_events: 100_000,
             ring_bytes: 64 << 20,
             object_cache_bytes: 64 << 20,
+            count_cache_bytes: 8 << 20,
             list_cache_bytes: 32 << 20,
             block_cache_bytes: 64 << 20,
             memtable_bytes: 32 << 20,
+            uncounted: Vec::new(),
             disk: Arc::new(FileSystem),
             clock: Arc::new(SystemClock),
         }
@@ -147,6 +158,7 @@ struct Shared {
     /// The newest state readers may see. Everything a reader is shown is this state or an older one of the window.
     view: RwLock<Arc<View>>,
     objects: ObjectCache,
+    tallies: TallyCache,
     lists: ListCache,
     pins: Pins,
     hub: Arc<Hub>,
@@ -170,13 +182,16 @@ impl Embedded {
         let memory = EngineMemory { block_cache: options.block_cache_bytes, memtable: options.memtable_bytes };
         let path = directory.current();
         let failed = |reason: String| OpenError::corrupt(&path, reason);
-        let current = Current::open(&path, memory, templates.clone())?;
+        let uncounted = options.uncounted.clone().into();
+        let current = Current::open(&path, memory, templates.clone(), uncounted)?;
         let mut view = current.view().map_err(failed)?;
         let log = Arc::new(log);
         if view.revision > tail.head || view.revision < log.compacted() {
             let (at, first, head) = (view.revision, log.compacted() + 1, tail.head);
             return Err(failed(format!("it is at revision {at} and the event log holds {first} to {head}")));
         }
+        recount::unless_counted(&current, &view).map_err(failed)?;
+        view = current.view().map_err(failed)?;
         while view.revision < tail.head {
             let mut steps = Vec::new();
             let reached = log
@@ -187,7 +202,12 @@ impl Embedded {
                 return Err(OpenError::corrupt(&directory.log(), reason));
             }
             // The engine applies whole groups, so its revision is always the end of a record.
-            current.apply(&view, &steps, reached).map_err(failed)?;
+            let mut ledger = Ledger::new(current.uncounted.clone());
+            let source = TalliesOf { current: &current, view: &view };
+            for step in &steps {
+                ledger.step(&source, step).map_err(failed)?;
+            }
+            current.apply(&view, &steps, ledger, reached).map_err(failed)?;
             view = current.view().map_err(failed)?;
         }
         let appender = Appender::open(log.clone(), options.disk, options.retention, !options.no_fsync, &tail)?;
@@ -196,7 +216,8 @@ impl Embedded {
             templates,
             window: Arc::new(Window::new(log, tail.head, options.ring_events, options.ring_bytes)),
             view: RwLock::new(Arc::new(view)),
-            objects: ObjectCache::new(options.object_cache_bytes),
+            objects: ObjectCache::new(options.object_cache_bytes, 1_000),
+            tallies: TallyCache::new(options.count_cache_bytes, 400),
             lists: ListCache::new(options.list_cache_bytes, tail.head),
             pins: Pins::default(),
             hub: Hub::new(Revision::new(tail.head)),
@@ -247,9 +268,29 @@ impl Shared {
         let view = self.view();
         let item = self.current.get(&view, key)?;
         if let Some(item) = &item {
-            self.objects.offer(item, view.revision);
+            self.objects.offer(key.clone(), item.clone(), view.revision);
         }
         Ok(item)
+    }
+
+    /// The counts of a cluster in `view`, which is the newest or was until a moment ago.
+    fn tally_in(&self, view: &View, cluster: &str) -> Result<Arc<Tally>, String> {
+        if let Some(tally) = self.tallies.get(cluster, view.revision) {
+            return Ok(tally);
+        }
+        let tally = Arc::new(self.current.tally(view, cluster)?);
+        self.tallies.offer(cluster.into(), tally.clone(), view.revision);
+        Ok(tally)
+    }
+
+    /// How many objects of a range's resource its cluster holds; `None` for ranges of other kinds.
+    fn counted(&self, view: &View, range: &KeyRange) -> Result<Option<u64>, String> {
+        match range.scope() {
+            Scope::Cluster(resource, cluster) | Scope::Namespace(resource, cluster, _) => {
+                Ok(Some(self.tally_in(view, cluster)?.counts.of(resource)))
+            }
+            Scope::Resource(_) | Scope::Object(_) => Ok(None),
+        }
     }
 
     fn list_now(&self, query: &ListQuery) -> Result<Page, Error> {
@@ -272,8 +313,12 @@ impl Shared {
             return Ok(Page { revision, items: page.items.to_vec(), more: page.more });
         }
         let view = self.view();
+        let revision = Revision::new(view.revision);
+        if self.counted(&view, &query.range).map_err(Error::Unavailable)? == Some(0) {
+            return Ok(Page { revision, items: Vec::new(), more: false });
+        }
         let items = self.current.items(&view, &query.range, query.after.as_deref(), Load::Values);
-        let page = page(Revision::new(view.revision), items, query.limit)?;
+        let page = page(revision, items, query.limit)?;
         if let Some(key) = kept {
             self.lists.offer(key, view.revision, &page.items, page.more);
         }
@@ -308,7 +353,13 @@ impl Shared {
 
     fn count_now(&self, query: &ListQuery) -> Result<usize, Error> {
         let view = self.view();
-        let latest = || tally(self.current.items(&view, &query.range, query.after.as_deref(), Load::Keys), query.limit);
+        let latest = || match self.counted(&view, &query.range).map_err(Error::Unavailable)? {
+            Some(0) => Ok(0),
+            Some(count) if query.after.is_none() && matches!(query.range.scope(), Scope::Cluster(..)) => {
+                Ok(query.limit.unwrap_or(usize::MAX).min(usize::try_from(count).unwrap_or(usize::MAX)))
+            }
+            _ => tally(self.current.items(&view, &query.range, query.after.as_deref(), Load::Keys), query.limit),
+        };
         let At::Exact(revision) = query.at else { return latest() };
         self.check_kept(revision, &view)?;
         if self.lists.unchanged_since(&query.range, revision.get()) {
@@ -359,6 +410,12 @@ impl Shared {
             .filter(move |(key, _)| after.is_none_or(|after| key.as_bytes() > after))
             .map(|(key, item)| Ok((key.clone(), item.clone())));
         overlay(self.current.items(view, &query.range, after, load), past)
+    }
+}
+
+impl Source for Shared {
+    fn tally(&self, cluster: &str) -> Result<Arc<Tally>, String> {
+        self.tally_in(&self.view(), cluster)
     }
 }
 
@@ -430,6 +487,11 @@ impl Backend for Embedded {
 
     fn count(&self, query: ListQuery) -> BoxFuture<'_, Result<usize, Error>> {
         ready(self.shared.count_now(&query))
+    }
+
+    fn counts<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Result<Counts, Error>> {
+        let counts = self.shared.tally(cluster).map(|tally| tally.counts.clone());
+        ready(counts.map_err(Error::Unavailable))
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>> {

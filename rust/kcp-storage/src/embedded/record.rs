@@ -22,6 +22,7 @@ const MODIFIED: u8 = 2;
 const DELETED: u8 = 3;
 const BORN: u8 = 4;
 const TEMPLATE: u8 = 5;
+const BORN_BELOW: u8 = 6;
 
 /// What stands before a record's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,7 @@ pub(crate) fn encode(
     for step in steps {
         let event = &step.event;
         body.push(match (&step.born, event.kind) {
+            (Some((Birth { parent: Some(_), .. }, _)), _) => BORN_BELOW,
             (Some(_), _) => BORN,
             (None, EventKind::Added) => ADDED,
             (None, EventKind::Modified) => MODIFIED,
@@ -106,6 +108,9 @@ pub(crate) fn encode(
         }
         if let Some((birth, _)) = &step.born {
             put_birth(&mut body, birth);
+            if let Some(parent) = &birth.parent {
+                put_bytes(&mut body, parent.as_bytes());
+            }
         }
     }
     if body.len() > MAX_BODY {
@@ -150,13 +155,16 @@ pub(crate) fn decode(header: &Header, record: &[u8], templates: &Templates) -> O
             _ => None,
         };
         let kind = match tag {
-            ADDED | BORN => EventKind::Added,
+            ADDED | BORN | BORN_BELOW => EventKind::Added,
             MODIFIED => EventKind::Modified,
             DELETED => EventKind::Deleted,
             _ => return None,
         };
-        let born = if tag == BORN {
-            let birth = take_birth(&mut input, templates)?;
+        let born = if matches!(tag, BORN | BORN_BELOW) {
+            let mut birth = take_birth(&mut input, templates)?;
+            if tag == BORN_BELOW {
+                birth.parent = Some(input.text()?.into());
+            }
             let events = born_events(&birth, key.cluster(), revision);
             revision += events.len() as u64;
             Some((birth, events))
@@ -211,7 +219,7 @@ pub(crate) fn take_birth(input: &mut Reader, templates: &Templates) -> Option<Bi
     for _ in 0..count {
         slots.push(owned(input)?);
     }
-    Some(Birth { template, slots })
+    Some(Birth { template, slots, parent: None })
 }
 
 fn owned(input: &mut Reader) -> Option<Bytes> {

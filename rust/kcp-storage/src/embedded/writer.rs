@@ -11,11 +11,12 @@
 //! store until it is opened again, which replays them.
 
 use super::Shared;
-use super::current::{Current, Load};
+use super::current::Current;
 use super::log::Appender;
 use super::record;
 use crate::check::{self, Step};
-use crate::{Batch, CommitError, Committed, Event, EventKind, Item, Key, KeyRange, Revision, Template};
+use crate::counts::Ledger;
+use crate::{Batch, CommitError, Committed, Event, EventKind, Item, Key, Revision, Template};
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -157,9 +158,9 @@ pub(crate) struct Writer {
 }
 
 /// A group on its way.
-#[derive(Default)]
 struct Group {
     steps: Vec<Step>,
+    ledger: Ledger,
     /// What stands at the keys that earlier batches of the group changed.
     pending: HashMap<Key, Option<Item>>,
     /// Index terms of values that earlier batches of the group wrote.
@@ -181,15 +182,8 @@ impl check::State for Ahead<'_> {
         }
     }
 
-    fn is_vacant(&self, range: &KeyRange) -> Result<bool, String> {
-        // What the group takes away still counts, as below.
-        let ahead = self.group.pending.iter().any(|(key, item)| item.is_some() && range.contains(key));
-        if ahead {
-            return Ok(false);
-        }
-        let view = self.shared.view();
-        let first = self.shared.current.items(&view, range, None, Load::Keys).next().transpose()?;
-        Ok(first.is_none())
+    fn is_vacant(&self, resource: &str, cluster: &str) -> Result<bool, String> {
+        self.group.ledger.read(self.shared, cluster, |counts| counts.of(resource) == 0)
     }
 
     fn is_indexed(&self, term: &[u8]) -> Result<bool, String> {
@@ -226,7 +220,14 @@ impl Writer {
     }
 
     fn check(&self, requests: Vec<Request>) -> Group {
-        let mut group = Group::default();
+        let shared = self.shared.as_ref();
+        let mut group = Group {
+            steps: Vec::new(),
+            ledger: Ledger::new(shared.current.uncounted.clone()),
+            pending: HashMap::new(),
+            terms: HashSet::new(),
+            replies: Vec::new(),
+        };
         let mut next = self.head + 1;
         for Request { batch, reply } in requests {
             if let Some(reason) = &self.broken {
@@ -238,7 +239,11 @@ impl Writer {
                 group.replies.push((reply, Err(CommitError::Unavailable(reason))));
                 continue;
             }
-            let result = check::check(&batch, next, &Ahead { shared: &self.shared, group: &group });
+            let result = check::check(&batch, next, &Ahead { shared, group: &group });
+            let result = result.and_then(|steps| {
+                group.ledger.enter(shared, &batch.limits, &steps)?;
+                Ok(steps)
+            });
             let result = result.map(|steps| {
                 let first = next;
                 for step in steps {
@@ -257,7 +262,7 @@ impl Writer {
     }
 
     fn commit(&mut self, group: Group) {
-        let result = self.try_commit(group.steps);
+        let result = self.try_commit(group.steps, group.ledger);
         for (reply, answer) in group.replies {
             let answer = match &result {
                 Ok(()) => answer,
@@ -272,7 +277,7 @@ impl Writer {
         }
     }
 
-    fn try_commit(&mut self, steps: Vec<Step>) -> Result<(), String> {
+    fn try_commit(&mut self, steps: Vec<Step>, ledger: Ledger) -> Result<(), String> {
         let Some(last) = steps.last().map(|step| step.event.revision.get()) else { return Ok(()) };
         let shared = &self.shared;
         let first = self.head + 1;
@@ -283,11 +288,11 @@ impl Writer {
         self.appender.append(&record, first, time).map_err(|error| format!("the event log: {error}"))?;
         self.head = last;
         let view = shared.view();
-        let applied = shared.current.apply(&view, &steps, last);
+        let applied = shared.current.apply(&view, &steps, ledger, last);
         let events: Vec<Arc<Event>> = check::events(&steps).cloned().collect();
         shared.window.push(&events);
-        let view = match applied.and_then(|()| shared.current.view()) {
-            Ok(view) => view,
+        let (tallies, view) = match applied.and_then(|tallies| Ok((tallies, shared.current.view()?))) {
+            Ok(applied) => applied,
             Err(error) => {
                 let reason = format!("the engine failed, open the store again: {error}");
                 tracing::error!("{reason}");
@@ -298,8 +303,13 @@ impl Writer {
         for step in &steps {
             for event in step.events() {
                 shared.lists.change(event);
-                shared.objects.change(event, event.revision == step.event.revision);
+                // What somebody wrote is likely to be read, what was born is not.
+                let written = event.revision == step.event.revision;
+                shared.objects.change(&event.key, standing(event).filter(|_| written), event.revision.get());
             }
+        }
+        for (cluster, tally) in tallies {
+            shared.tallies.change(&cluster, Some(Arc::new(tally)), last);
         }
         shared.show(view);
         for observer in shared.observers.read().iter() {

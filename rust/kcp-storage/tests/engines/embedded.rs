@@ -1,5 +1,6 @@
 //! The suite over the embedded engine, and what only a durable store can show.
 
+use crate::counts::{BORN, bear_below, counts, uncounted};
 use crate::suite::{Store, bear, brief, cm, create, delete, get, idle, list, names, put, take, watch};
 use kcp_storage::embedded::Clock;
 use kcp_storage::{
@@ -17,6 +18,8 @@ fn small() -> Options {
         ring_bytes: 4_096,
         object_cache_bytes: 2_048,
         list_cache_bytes: 8_192,
+        count_cache_bytes: 1_000,
+        uncounted: uncounted(),
         block_cache_bytes: 1 << 20,
         memtable_bytes: 1 << 20,
         retention: Retention { segment_bytes: 600, ..Retention::default() },
@@ -36,14 +39,12 @@ fn fresh(options: Options) -> (Store, TempDir) {
 mod default_sizes {
     use super::*;
     use crate::engine_suite;
-    use crate::suite;
-    engine_suite!(fresh(Options::default()));
+    engine_suite!(fresh(Options { uncounted: uncounted(), ..Options::default() }));
 }
 
 mod small_sizes {
     use super::*;
     use crate::engine_suite;
-    use crate::suite;
     engine_suite!(fresh(small()));
 }
 
@@ -118,7 +119,7 @@ async fn a_second_open_is_refused_and_names_the_owner() {
 async fn a_directory_of_another_format_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("FORMAT"), "kcp-store 9\n").expect("writes");
-    assert!(refusal(directory.path()).contains("FORMAT says \"kcp-store 9\", expected \"kcp-store 1\""));
+    assert!(refusal(directory.path()).contains("FORMAT says \"kcp-store 9\", expected \"kcp-store 2\""));
     std::fs::remove_file(directory.path().join("FORMAT")).expect("removes");
     std::fs::create_dir(directory.path().join("log")).expect("creates");
     assert!(refusal(directory.path()).contains("it holds data but no FORMAT file"));
@@ -220,6 +221,33 @@ async fn a_segment_that_a_crash_left_without_a_header_is_begun_again() {
     assert_eq!(segments(directory.path()).len(), 2);
     drop(store);
     assert_eq!(open(directory.path(), small()).head().get(), 5);
+}
+
+#[tokio::test]
+async fn a_store_of_an_older_format_is_counted_once_and_then_of_this_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let fill = open(directory.path(), Options { uncounted: Vec::new(), ..small() });
+    bear_below(&fill, "b", "a").await.expect("is born");
+    bear_below(&fill, "c", "b").await.expect("is born");
+    for name in ["x", "y"] {
+        create(&fill, &cm("b", "n", name), "1").await;
+    }
+    delete(&fill, &cm("b", "default", "root-ca"), Expect::Any).await.expect("deletes");
+    put(&fill, &cm("c", "default", "root-ca"), Expect::Any, "mine").await.expect("copies up");
+    fill.close().await;
+    drop(fill);
+    std::fs::write(directory.path().join("FORMAT"), "kcp-store 1\n").expect("writes");
+    for round in 0..2 {
+        let store = open(directory.path(), small());
+        assert_eq!(std::fs::read_to_string(directory.path().join("FORMAT")).expect("reads"), "kcp-store 2\n");
+        assert_eq!(counts(&store, "a").await, ["0+7 in 1 below - ", "1+7 in 1 below - configmaps:1"][round]);
+        let b = "4+3 in 1 below a configmaps:2 logicalclusters.core.kcp.io:1 namespaces:1 serviceaccounts:1";
+        assert_eq!(counts(&store, "b").await, b, "round {round}");
+        assert_eq!(counts(&store, "c").await, format!("3+0 in 0 below b {BORN}"));
+        if round == 0 {
+            create(&store, &cm("a", "n", "x"), "1").await;
+        }
+    }
 }
 
 #[derive(Default)]

@@ -2,8 +2,9 @@
 //!
 //! The writing process is this test binary, started again. `KCP_CRASH_ROUNDS` asks for more rounds.
 
-use crate::suite::{Store, cm, get, take, watch};
-use kcp_storage::{Batch, Embedded, Expect, KeyRange, Op, Options, Retention, Value};
+use crate::counts::bear_below;
+use crate::suite::{Store, cm, get, list, take, watch};
+use kcp_storage::{At, Batch, Embedded, Expect, KeyRange, Op, Options, Retention, Value};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -31,8 +32,13 @@ async fn write_until_killed() {
             let mut number = get(&store, &key).await.map_or(0, |(_, text)| text.parse::<u64>().expect("a number"));
             loop {
                 number += 1;
+                let beside = cm("a", "n", &format!("beside-{writer}"));
+                let beside = match get(&store, &beside).await {
+                    Some(_) => Op::delete(beside, Expect::Any),
+                    None => Op::put(beside, Expect::Any, Value::new("comes and goes")),
+                };
                 let op = Op::put(key.clone(), Expect::Any, Value::new(number.to_string()));
-                let done = store.commit(Batch { ops: vec![op], guards: vec![] }).await.expect("commits");
+                let done = store.commit(Batch::of(vec![beside, op])).await.expect("commits");
                 let line = format!("ack {writer} {number} {} end\n", done.last);
                 std::io::stdout().write_all(line.as_bytes()).expect("the parent listens");
             }
@@ -50,7 +56,10 @@ async fn a_killed_store_has_everything_it_acknowledged() {
     let directory = tempfile::tempdir().expect("a directory");
     let rounds = std::env::var("KCP_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3_u64);
     let mut acknowledged: HashMap<u64, (u64, u64)> = HashMap::new();
-    let mut head = 0;
+    let store = open(directory.path());
+    bear_below(&store, "a", "root").await.expect("is born");
+    let mut head = store.head().get();
+    drop(store);
     for round in 0..rounds {
         let mut child = Command::new(std::env::current_exe().expect("has a path"))
             .args(["kill::write_until_killed", "--exact", "--ignored", "--nocapture"])
@@ -93,5 +102,10 @@ async fn a_killed_store_has_everything_it_acknowledged() {
         let revisions: Vec<u64> = take(&mut resumed, count).await.iter().map(|event| event.revision.get()).collect();
         assert!(revisions.iter().copied().eq(head + 1..=store.head().get()));
         head = store.head().get();
+        // The counts are of the state that is there, whichever of it the engine or the log had kept.
+        let page = list(&store, KeyRange::cluster("configmaps", "a"), At::Latest).await.expect("lists");
+        let (own, above) = (store.counts("a").await.expect("reads"), store.counts("root").await.expect("reads"));
+        assert_eq!(own.of("configmaps"), page.items.len() as u64, "round {round}");
+        assert_eq!((own.total, above.below), (page.items.len() as u64 + 3, page.items.len() as u64 + 3));
     }
 }

@@ -1,5 +1,6 @@
 //! All engines over one suite, the embedded one against the model, and what happens when things break.
 
+mod counts;
 mod embedded;
 mod faults;
 mod kill;

@@ -4,9 +4,10 @@ use crate::suite::{Store, cm, create, idle, list, watch};
 use kcp_storage::{At, Error, KeyRange, Memory, Revision, WatchQuery};
 use std::sync::Arc;
 
-use crate::{engine_suite, suite};
+use crate::counts::uncounted;
+use crate::engine_suite;
 
-engine_suite!((Arc::new(Memory::default()) as Store, ()));
+engine_suite!((Arc::new(Memory::with_uncounted(uncounted())) as Store, ()));
 
 #[tokio::test]
 async fn history_outside_the_window_is_compacted() {

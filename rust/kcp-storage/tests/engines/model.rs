@@ -2,12 +2,13 @@
 //!
 //! `PROPTEST_CASES` asks for more cases than the few that run by default.
 
+use crate::counts::{counts, uncounted};
 use crate::suite::{Store, brief, row, template};
 use bytes::Bytes;
 use kcp_storage::embedded::Clock;
 use kcp_storage::{
-    At, Batch, Birth, Change, CommitError, Embedded, Error, Event, Expect, Guard, Item, Key, KeyRange, ListQuery,
-    Memory, Op, Options, Page, Retention, Revision, Value, Watch, WatchQuery,
+    At, Batch, Birth, Change, CommitError, Embedded, Error, Event, Expect, Guard, Item, Key, KeyRange, Limit,
+    LimitScope, ListQuery, Memory, Op, Options, Page, Retention, Revision, Value, Watch, WatchQuery,
 };
 use proptest::prelude::*;
 use std::path::Path;
@@ -31,19 +32,22 @@ enum Act {
     Put(usize, Wanted, u8),
     Delete(usize, Wanted),
     DeleteUnindexed(usize, Wanted, u8),
-    Bear(usize),
+    Bear(usize, Option<usize>),
 }
 
 #[derive(Clone, Debug)]
 enum Action {
-    Commit(Vec<Act>, Option<(usize, Wanted)>),
+    Commit(Vec<Act>, Option<(usize, Wanted)>, Option<Limit>),
     List { range: usize, back: Option<u64>, limit: Option<usize> },
     Index(Option<u8>),
     Watch { range: usize, back: u64 },
     Drain,
     Wait,
-    Reopen { close: bool },
+    Reopen { close: bool, recount: bool },
 }
+
+/// Where objects may stand, and one that only stands above others.
+const CLUSTERS: [&str; 4] = ["a", "a-b", "c", "above"];
 
 fn keys() -> Vec<Key> {
     let mut keys = Vec::new();
@@ -82,22 +86,30 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (0..keys().len(), wanted()).prop_map(|(key, wanted)| Act::Delete(key, wanted)),
         2 => (0..keys().len(), wanted(), 0..6_u8)
             .prop_map(|(key, wanted, value)| Act::DeleteUnindexed(key, wanted, value)),
-        1 => (0..3_usize).prop_map(Act::Bear),
+        1 => (0..3_usize, proptest::option::of(0..CLUSTERS.len()))
+            .prop_map(|(cluster, parent)| Act::Bear(cluster, parent)),
     ]
 }
 
 fn action() -> impl Strategy<Value = Action> {
     let guard = proptest::option::weighted(0.2, (0..keys().len(), wanted()));
+    let limit = proptest::option::weighted(0.3, (0..CLUSTERS.len(), any::<bool>(), 0..15_u64)).prop_map(|limit| {
+        limit.map(|(cluster, own, max)| {
+            let scope = if own { LimitScope::Own } else { LimitScope::Subtree };
+            Limit { cluster: CLUSTERS[cluster].to_owned(), scope, max }
+        })
+    });
+    let commit = (proptest::collection::vec(act(), 1..4), guard, limit);
     let limit = proptest::option::of(1..4_usize);
     prop_oneof![
-        12 => (proptest::collection::vec(act(), 1..4), guard).prop_map(|(acts, guard)| Action::Commit(acts, guard)),
+        12 => commit.prop_map(|(acts, guard, limit)| Action::Commit(acts, guard, limit)),
         5 => (0..ranges().len(), proptest::option::of(0..40_u64), limit)
             .prop_map(|(range, back, limit)| Action::List { range, back, limit }),
         1 => proptest::option::of(0..4_u8).prop_map(Action::Index),
         2 => (0..ranges().len(), 0..30_u64).prop_map(|(range, back)| Action::Watch { range, back }),
         3 => Just(Action::Drain),
         1 => Just(Action::Wait),
-        1 => any::<bool>().prop_map(|close| Action::Reopen { close }),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(close, recount)| Action::Reopen { close, recount }),
     ]
 }
 
@@ -164,9 +176,9 @@ impl World<'_> {
         }
     }
 
-    async fn commit(&self, acts: &[Act], guard: &Option<(usize, Wanted)>) {
+    async fn commit(&self, acts: &[Act], guard: &Option<(usize, Wanted)>, limit: &Option<Limit>) {
         let keys = keys();
-        let mut batch = Batch::default();
+        let mut batch = Batch { limits: limit.iter().cloned().collect(), ..Batch::default() };
         for act in acts {
             batch.ops.push(match act {
                 Act::Put(key, wanted, value) => {
@@ -182,10 +194,11 @@ impl World<'_> {
                     let change = Change::DeleteUnindexed(term(value % 3, *value));
                     Op { key: keys[*key].clone(), expect, change }
                 }
-                Act::Bear(cluster) => {
-                    let cluster = ["a", "a-b", "c"][*cluster];
+                Act::Bear(cluster, parent) => {
+                    let cluster = CLUSTERS[*cluster];
+                    let parent = parent.map(|parent| Arc::from(CLUSTERS[parent]));
                     let slots = vec![Bytes::from(format!("{cluster} at {}", self.model.head()))];
-                    Op::bear(row(cluster), Value::new("row"), Birth { template: template(), slots })
+                    Op::bear(row(cluster), Value::new("row"), Birth { template: template(), slots, parent })
                 }
             });
         }
@@ -197,6 +210,13 @@ impl World<'_> {
         assert_eq!(self.real.head(), self.model.head());
         for key in &keys {
             assert_eq!(self.real.get(key).await.expect("reads"), self.model.get(key).await.expect("reads"));
+        }
+        self.counts().await;
+    }
+
+    async fn counts(&self) {
+        for cluster in CLUSTERS {
+            assert_eq!(counts(&self.real, cluster).await, counts(&self.model, cluster).await, "{cluster}");
         }
     }
 
@@ -259,7 +279,7 @@ impl World<'_> {
         });
     }
 
-    async fn reopen(&mut self, close: bool) {
+    async fn reopen(&mut self, close: bool, recount: bool) {
         self.drain();
         if close {
             self.real.close().await;
@@ -268,9 +288,15 @@ impl World<'_> {
             self.watches.drain(..).map(|pair| (pair.range.clone(), pair.seen)).collect();
         let (oldest, head) = (self.real.compacted(), self.real.head());
         self.real = Arc::new(Memory::default());
+        if recount {
+            // Other totals than before, then the same again: everything is counted anew, twice.
+            let options = Options { uncounted: vec!["namespaces".into()], ..self.options.clone() };
+            drop(Embedded::open(self.directory, options).expect("opens"));
+        }
         self.real = Arc::new(Embedded::open(self.directory, self.options.clone()).expect("opens again"));
         assert_eq!(self.real.head(), head);
         assert!(self.real.compacted() >= oldest);
+        self.counts().await;
         for (range, since) in seen {
             self.watch(&range, since);
         }
@@ -278,7 +304,7 @@ impl World<'_> {
 
     async fn act(&mut self, action: &Action) {
         match action {
-            Action::Commit(acts, guard) => self.commit(acts, guard).await,
+            Action::Commit(acts, guard, limit) => self.commit(acts, guard, limit).await,
             Action::List { range, back, limit } => self.list(&ranges()[*range], *back, *limit).await,
             Action::Index(prefix) => self.index(prefix.as_slice()).await,
             Action::Watch { range, back } => {
@@ -289,7 +315,7 @@ impl World<'_> {
             Action::Wait => {
                 self.clock.0.fetch_add(10_000, Ordering::SeqCst);
             }
-            Action::Reopen { close } => self.reopen(*close).await,
+            Action::Reopen { close, recount } => self.reopen(*close, *recount).await,
         }
     }
 }
@@ -330,18 +356,20 @@ proptest! {
                 ring_events: 10,
                 object_cache_bytes: 1_024,
                 list_cache_bytes: 4_096,
+                count_cache_bytes: 1_000,
+                uncounted: uncounted(),
                 memtable_bytes: 1 << 20,
                 ..Options::default()
             };
             let real: Store = Arc::new(Embedded::open(directory.path(), options.clone()).expect("opens"));
-            let model: Store = Arc::new(Memory::default());
+            let model: Store = Arc::new(Memory::with_uncounted(uncounted()));
             let watches = Vec::new();
             let mut world = World { directory: directory.path(), options, clock, real, model, watches };
             for action in &actions {
                 world.act(action).await;
             }
             world.drain();
-            world.reopen(true).await;
+            world.reopen(true, true).await;
             for range in ranges() {
                 world.list(&range, None, None).await;
             }

@@ -23,7 +23,7 @@ async fn write(store: Store, done: Arc<AtomicBool>) {
             1 => Op::put(cm("a", "n", "sometimes"), Expect::Absent, value()),
             _ => Op::delete(cm("a", "n", "sometimes"), Expect::Any),
         });
-        let done = store.commit(Batch { ops, guards: vec![] }).await.expect("commits");
+        let done = store.commit(Batch::of(ops)).await.expect("commits");
         let (revision, text) = get(&store, &cm("a", "n", "right")).await.expect("reads its write");
         assert_eq!((revision, text), (done.last.get() - 1, round.to_string()));
     }

@@ -1,7 +1,7 @@
 //! What every engine has to do, once for all of them.
 //!
-//! `engine_suite!(make)` turns each case below into a test; `make()` returns an empty store and whatever has to live
-//! as long as it.
+//! `engine_suite!(make)` turns each case below, and those of `counts.rs`, into a test; `make()` returns an empty store
+//! that leaves [`crate::counts::UNCOUNTED`] out of totals, and whatever has to live as long as it.
 
 use kcp_storage::{
     At, Backend, Batch, Birth, Change, CommitError, Committed, Error, Event, EventKind, Expect, Guard, IndexEntry,
@@ -17,7 +17,7 @@ pub type Store = Arc<dyn Backend>;
 #[macro_export]
 macro_rules! engine_suite {
     ($make:expr) => {
-        $crate::engine_suite!($make =>
+        $crate::engine_suite!($make => suite
             a_written_value_is_read_back_with_its_revision
             expectations_and_guards_are_checked_and_a_failed_batch_changes_nothing
             changes_of_a_batch_take_consecutive_revisions
@@ -38,12 +38,19 @@ macro_rules! engine_suite {
             a_cluster_is_born_with_its_objects
             born_objects_are_changed_and_deleted_like_others
         );
+        $crate::engine_suite!($make => counts
+            counts_follow_every_write_and_what_is_born
+            a_subtree_counts_all_below_and_lasts_as_long_as_it_holds_an_object
+            a_cluster_born_again_elsewhere_takes_what_is_below_it_along
+            a_limit_refuses_what_would_pass_it_and_never_a_delete
+            racing_creates_never_pass_a_limit
+        );
     };
-    ($make:expr => $($case:ident)*) => {
+    ($make:expr => $room:ident $($case:ident)*) => {
         $(#[tokio::test]
         async fn $case() {
             let (store, _keep) = $make;
-            suite::$case(store).await;
+            $crate::$room::$case(store).await;
         })*
     };
 }
@@ -54,7 +61,7 @@ pub fn cm(cluster: &str, namespace: &str, name: &str) -> Key {
 
 pub async fn put(store: &Store, key: &Key, expect: Expect, data: &str) -> Result<Committed, CommitError> {
     let op = Op::put(key.clone(), expect, Value::new(data.to_owned()));
-    store.commit(Batch { ops: vec![op], guards: vec![] }).await
+    store.commit(Batch::of(vec![op])).await
 }
 
 pub async fn create(store: &Store, key: &Key, data: &str) -> Revision {
@@ -62,7 +69,7 @@ pub async fn create(store: &Store, key: &Key, data: &str) -> Revision {
 }
 
 pub async fn delete(store: &Store, key: &Key, expect: Expect) -> Result<Committed, CommitError> {
-    store.commit(Batch { ops: vec![Op::delete(key.clone(), expect)], guards: vec![] }).await
+    store.commit(Batch::of(vec![Op::delete(key.clone(), expect)])).await
 }
 
 pub async fn get(store: &Store, key: &Key) -> Option<(u64, String)> {
@@ -144,23 +151,27 @@ pub async fn expectations_and_guards_are_checked_and_a_failed_batch_changes_noth
     let absent = delete(&store, &y, Expect::Any).await;
     assert!(matches!(absent, Err(CommitError::Conflict { index: 0, current: None })), "{absent:?}");
     let op = |key: &Key, expect| Op::put(key.clone(), expect, Value::new("new"));
-    let half = store.commit(Batch { ops: vec![op(&y, Expect::Absent), op(&x, Expect::Absent)], guards: vec![] }).await;
+    let half = store.commit(Batch::of(vec![op(&y, Expect::Absent), op(&x, Expect::Absent)])).await;
     assert!(matches!(half, Err(CommitError::Conflict { index: 1, .. })), "{half:?}");
-    let twice = store.commit(Batch { ops: vec![op(&y, Expect::Any), op(&y, Expect::Any)], guards: vec![] }).await;
+    let twice = store.commit(Batch::of(vec![op(&y, Expect::Any), op(&y, Expect::Any)])).await;
     assert!(matches!(twice, Err(CommitError::Conflict { index: 1, .. })), "{twice:?}");
     let guard = Guard { key: x.clone(), expect: Expect::At(Revision::new(9)) };
-    let guarded = store.commit(Batch { ops: vec![op(&y, Expect::Absent)], guards: vec![guard] }).await;
+    let guarded =
+        store.commit(Batch { ops: vec![op(&y, Expect::Absent)], guards: vec![guard], ..Batch::default() }).await;
     assert!(matches!(guarded, Err(CommitError::Guard { index: 0 })), "{guarded:?}");
     assert_eq!(get(&store, &y).await, None);
     assert_eq!(store.head().get(), 1);
     let guard = Guard { key: x.clone(), expect: Expect::At(Revision::new(1)) };
-    store.commit(Batch { ops: vec![op(&y, Expect::Absent)], guards: vec![guard] }).await.expect("guard holds");
+    store
+        .commit(Batch { ops: vec![op(&y, Expect::Absent)], guards: vec![guard], ..Batch::default() })
+        .await
+        .expect("guard holds");
     assert_eq!(get(&store, &y).await, Some((2, "new".into())));
 }
 
 pub async fn changes_of_a_batch_take_consecutive_revisions(store: Store) {
     let ops = ["x", "y", "z"].map(|name| Op::put(cm("a", "n", name), Expect::Absent, Value::new(name)));
-    let done = store.commit(Batch { ops: ops.into(), guards: vec![] }).await.expect("commits");
+    let done = store.commit(Batch::of(ops.into())).await.expect("commits");
     assert_eq!((done.first.get(), done.last.get()), (1, 3));
     assert_eq!(get(&store, &cm("a", "n", "z")).await, Some((3, "z".into())));
     let nothing = store.commit(Batch::default()).await.expect("commits");
@@ -314,7 +325,7 @@ pub async fn the_index_follows_the_values(store: Store) {
         Op::put(cm("a", "n", name), Expect::Any, Value::indexed(name.to_owned(), terms))
     };
     let ops = vec![indexed("x", &["owner/1", "todo"]), indexed("y", &["owner/1"]), indexed("z", &["owner/2"])];
-    store.commit(Batch { ops, guards: vec![] }).await.expect("commits");
+    store.commit(Batch::of(ops)).await.expect("commits");
     let find = async |prefix: &str, after: Option<&IndexEntry>, limit: usize| {
         store.index(prefix.as_bytes(), after, limit).await.expect("reads")
     };
@@ -329,7 +340,7 @@ pub async fn the_index_follows_the_values(store: Store) {
     let last = find("todo", None, 10).await;
     assert_eq!(brief(&find("owner/", Some(&last[0]), 10).await), [""; 0]);
     assert_eq!(brief(&find("todo", Some(&all[0]), 10).await), ["todo x"]);
-    store.commit(Batch { ops: vec![indexed("x", &["owner/3"])], guards: vec![] }).await.expect("commits");
+    store.commit(Batch::of(vec![indexed("x", &["owner/3"])])).await.expect("commits");
     delete(&store, &cm("a", "n", "y"), Expect::Any).await.expect("deletes");
     assert_eq!(brief(&find("", None, 10).await), ["owner/2 z", "owner/3 x"]);
     let item = store.get(&cm("a", "n", "x")).await.expect("reads").expect("is there");
@@ -341,12 +352,12 @@ const UID: &[u8; 36] = b"8f2c1c2e-0000-4000-8000-000000000001";
 fn dependent(name: &str) -> Batch {
     let value = Value::indexed("dependent", vec![bytes::Bytes::from_static(b"owner/1")]);
     let guard = Guard { key: cm("a", "n", "owner"), expect: Expect::Containing(*UID) };
-    Batch { ops: vec![Op::put(cm("a", "n", name), Expect::Absent, value)], guards: vec![guard] }
+    Batch { ops: vec![Op::put(cm("a", "n", name), Expect::Absent, value)], guards: vec![guard], ..Batch::default() }
 }
 
 fn delete_owner() -> Batch {
     let change = Change::DeleteUnindexed(bytes::Bytes::from_static(b"owner/1"));
-    Batch { ops: vec![Op { key: cm("a", "n", "owner"), expect: Expect::Any, change }], guards: vec![] }
+    Batch::of(vec![Op { key: cm("a", "n", "owner"), expect: Expect::Any, change }])
 }
 
 pub async fn an_indexed_object_is_not_deleted_as_an_unindexed_one(store: Store) {
@@ -438,9 +449,9 @@ pub fn row(cluster: &str) -> Key {
 }
 
 pub async fn bear(store: &Store, cluster: &str) -> Result<Committed, CommitError> {
-    let birth = Birth { template: template(), slots: vec![format!("in {cluster}").into()] };
+    let birth = Birth { template: template(), slots: vec![format!("in {cluster}").into()], parent: None };
     let op = Op::bear(row(cluster), Value::new(format!("row of {cluster}")), birth);
-    store.commit(Batch { ops: vec![op], guards: vec![] }).await
+    store.commit(Batch::of(vec![op])).await
 }
 
 pub async fn a_cluster_is_born_with_its_objects(store: Store) {
