@@ -8,6 +8,7 @@ use crate::garbage::{self, Found};
 use crate::registry::Served;
 use crate::server::ApiServer;
 use crate::strategy::WORK_TERM;
+use crate::tenancy::ending;
 use crate::verbs::{commit_error, instances, storage_error};
 use crate::{codec, registry::ClusterView};
 use bytes::Bytes;
@@ -58,6 +59,16 @@ pub enum Question {
         /// Its revision when the work began.
         revision: u64,
     },
+    /// Goes on with the end of a workspace that is marked for deletion.
+    EndWorkspace {
+        /// The workspace.
+        workspace: Address,
+    },
+    /// Goes on with the end of a logical cluster whose row is marked for deletion.
+    EndCluster {
+        /// The logical cluster.
+        cluster: String,
+    },
     /// Deletes all objects of a definition that is being deleted, whatever versions it serves.
     DeleteInstances {
         /// The logical cluster.
@@ -95,6 +106,11 @@ pub async fn ask(server: &ApiServer, question: &[u8]) -> Result<Value, Status> {
         Question::Describe { object } => describe(server, object).await,
         Question::Dependents { cluster, uid, after, limit } => dependents(server, &cluster, &uid, after, limit).await,
         Question::Finish { record, revision } => finish(server, record, revision).await,
+        Question::EndWorkspace { workspace } => {
+            workspace.check()?;
+            Ok(json!(ending::workspace(server, &workspace.into()).await?))
+        }
+        Question::EndCluster { cluster } => Ok(json!(ending::logical_cluster(server, &cluster).await?)),
         Question::DeleteInstances { cluster, definition } => {
             let left = instances::delete_all(server, &cluster, &definition).await?;
             Ok(json!({"left": left.objects, "error": left.error}))

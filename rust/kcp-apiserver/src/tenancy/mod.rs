@@ -1,5 +1,7 @@
 //! Workspaces: the logical clusters that people own, their types, and the way from one to the other.
 
+pub mod content;
+pub mod ending;
 pub mod names;
 pub mod paths;
 pub mod row;

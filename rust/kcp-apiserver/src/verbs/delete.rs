@@ -168,7 +168,7 @@ fn propagate(object: &mut Value, policy: Option<Propagation>) -> bool {
 }
 
 /// Sets the deletion timestamp, as the first delete of an object that stays for now does.
-fn mark(server: &ApiServer, object: &mut Value) {
+pub fn mark(server: &ApiServer, object: &mut Value) {
     let now = kcp_apimachinery::time::format_rfc3339(server.clock.now().as_second());
     let meta = &mut object["metadata"];
     meta["deletionTimestamp"] = Value::String(now);

@@ -3,7 +3,7 @@
 mod apply;
 mod continue_token;
 mod create;
-mod delete;
+pub mod delete;
 mod delete_collection;
 mod get;
 mod header;
@@ -11,7 +11,7 @@ mod initial;
 mod input;
 pub mod instances;
 mod list;
-mod options;
+pub mod options;
 pub mod output;
 mod patch;
 mod scale;
