@@ -4,7 +4,7 @@ What belongs here: transports, the verbs over them, and `StatusError`, the one e
 stays out: decisions; whoever calls makes them.
 """
 
-from kcp.client.facts import Dependents, Described, Facts, Left, Owner
+from kcp.client.facts import Dependents, Described, Ending, Facts, Left, LeftOver, Owner
 from kcp.client.in_process import Client
 from kcp.client.status import StatusError
 from kcp.core import Answer, Headers, Key, User
@@ -14,10 +14,12 @@ __all__ = [
     "Client",
     "Dependents",
     "Described",
+    "Ending",
     "Facts",
     "Headers",
     "Key",
     "Left",
+    "LeftOver",
     "Owner",
     "StatusError",
     "User",

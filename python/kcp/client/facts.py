@@ -92,6 +92,27 @@ class Left:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """Objects of one resource that are still in a logical cluster."""
+
+    resource: str
+    """Storage name, `plural.group`."""
+    count: int
+    finalizers: dict[str, int]
+    """How many of them each finalizer holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How far the end of a logical cluster is."""
+
+    gone: bool
+    cluster: str
+    terminators: tuple[str, ...]
+    left: tuple[LeftOver, ...]
+
+
 class Facts:
     """Questions to the core. Every method raises `StatusError` when the core cannot answer."""
 
@@ -119,6 +140,14 @@ class Facts:
         found = await self._ask("deleteInstances", {"cluster": cluster, "definition": definition})
         return Left(found["left"], found["error"])
 
+    async def end_workspace(self, workspace: Key) -> Ending:
+        """Go on with the end of a workspace that is marked for deletion."""
+        return _ending(await self._ask("endWorkspace", {"workspace": workspace._asdict()}))
+
+    async def end_cluster(self, cluster: str) -> Ending:
+        """Go on with the end of a logical cluster whose LogicalCluster is marked for deletion."""
+        return _ending(await self._ask("endCluster", {"cluster": cluster}))
+
     async def _ask(self, question: str, arguments: dict[str, Any]) -> dict[str, Any]:
         answer = await self._asker.ask(json.dumps({"question": question, **arguments}).encode())
         if answer.status >= 400:
@@ -130,3 +159,8 @@ class Facts:
 def _described(found: dict[str, Any]) -> Described:
     owners = tuple(Owner(**owner) for owner in found.get("owners", []))
     return Described(found["path"], found["apiVersion"], found["kind"], found["metadata"], owners)
+
+
+def _ending(found: dict[str, Any]) -> Ending:
+    left = tuple(LeftOver(**one) for one in found["left"])
+    return Ending(found["gone"], found["cluster"], tuple(found["terminators"]), left)

@@ -47,6 +47,10 @@ class Client:
         self._prefix = f"/clusters/{cluster}"
         self._user = user
 
+    def of(self, cluster: str) -> Client:
+        """Return the same client in another logical cluster."""
+        return Client(self._caller, cluster, self._user, agent=self._agent.decode())
+
     async def get(self, path: str, *, accept: bytes = JSON) -> dict[str, Any]:
         """Return an object, a list or a document."""
         return await self._request("GET", path, [(b"accept", accept)], None)

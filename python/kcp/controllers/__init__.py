@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kcp.controllers import garbage
+from kcp.controllers import garbage, workspaces
 from kcp.controllers.definitions import delete_instances
 from kcp.controllers.namespaces import empty_namespace
 from kcp.controllers.runner import Controller
@@ -25,6 +25,8 @@ CONTROLLERS = (
     Controller("customresourcedefinition-controller", "crd-deletion", delete_instances),
     Controller(garbage.NAME, "absent-owner", garbage.collect),
     Controller(garbage.NAME, "held-owner", garbage.let_go),
+    Controller(workspaces.NAME, "workspace-deletion", workspaces.end_workspace),
+    Controller(workspaces.NAME, "logicalcluster-deletion", workspaces.end_logical_cluster),
     Controller("serviceaccount-token-controller", "token-secret", fill_token),
 )
 

@@ -11,6 +11,7 @@ use crate::strategy::namespaces::NAMESPACES;
 use crate::verbs::delete::{self, Gone};
 use crate::verbs::options::DeleteOptions;
 use crate::verbs::{Target, storage_error};
+use futures_util::future::join_all;
 use kcp_apimachinery::{Status, meta};
 use kcp_storage::{At, Batch, CommitError, Expect, Item, KeyRange, ListQuery, Op};
 use serde::Serialize;
@@ -18,6 +19,9 @@ use std::collections::BTreeMap;
 
 /// Objects read at a time, and at most so many go in one commit.
 pub const TOGETHER: usize = 256;
+
+/// Objects that are marked at a time: their commits share a sync.
+const MARKED: usize = 64;
 
 /// Rights go with the row: the owner keeps access until the end.
 const RIGHTS: [&str; 2] = ["clusterrolebindings.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io"];
@@ -88,8 +92,14 @@ async fn one(server: &ApiServer, cluster: &str, resource: &str, content: &mut Co
         if content.last.len() >= TOGETHER {
             commit(server, std::mem::take(&mut content.last)).await?;
         }
-        for item in held {
-            hold(server, cluster, item, &mut left).await?;
+        for some in held.chunks(MARKED) {
+            let marks = some.iter().map(|item| hold(server, cluster, item));
+            for kept in join_all(marks).await {
+                if let Some(finalizers) = kept? {
+                    left.count += 1;
+                    finalizers.into_iter().for_each(|name| *left.finalizers.entry(name).or_default() += 1);
+                }
+            }
         }
         after = page.items.last().map(|item| item.key.to_bytes());
         if !page.more {
@@ -114,13 +124,14 @@ fn is_free(item: &Item) -> bool {
     codec::decode_lean(item, header).is_ok_and(|object| meta::finalizers(&object).next().is_none())
 }
 
-/// Marks an object that something holds; it may be gone all the same.
-async fn hold(server: &ApiServer, cluster: &str, item: &Item, left: &mut Left) -> Result<(), Status> {
+/// Marks an object that something holds: the finalizers that keep it, or nothing when it is gone all the same.
+async fn hold(server: &ApiServer, cluster: &str, item: &Item) -> Result<Option<Vec<String>>, Status> {
     let view = server.registry.view(cluster).await?;
     let resource = item.key.resource();
     let Some(served) = view.stored_as(resource).cloned() else {
         // What nobody serves, nobody can let go.
-        return commit(server, vec![Op::delete(item.key.clone(), Expect::At(item.revision))]).await;
+        commit(server, vec![Op::delete(item.key.clone(), Expect::At(item.revision))]).await?;
+        return Ok(None);
     };
     let target = Target {
         view,
@@ -130,19 +141,11 @@ async fn hold(server: &ApiServer, cluster: &str, item: &Item, left: &mut Left) -
         name: item.key.name().to_owned(),
     };
     match delete::remove(server, &target, &item.key, &DeleteOptions::default(), None).await {
-        Ok(Gone::Now(_)) => Ok(()),
-        Ok(Gone::Later(object)) => {
-            left.count += 1;
-            for finalizer in meta::finalizers(&object) {
-                *left.finalizers.entry(finalizer.to_owned()).or_default() += 1;
-            }
-            Ok(())
-        }
-        Err(status) if status.is_not_found() => Ok(()),
-        Err(_) => {
-            left.count += 1;
-            Ok(())
-        }
+        Ok(Gone::Now(_)) => Ok(None),
+        Ok(Gone::Later(object)) => Ok(Some(meta::finalizers(&object).map(str::to_owned).collect())),
+        Err(status) if status.is_not_found() => Ok(None),
+        // It is told as left, and tried again with the next look.
+        Err(_) => Ok(Some(Vec::new())),
     }
 }
 

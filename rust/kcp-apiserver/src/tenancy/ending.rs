@@ -41,19 +41,19 @@ pub async fn workspace(server: &ApiServer, key: &Key) -> Result<Ending, Status> 
     if meta::deletion_timestamp(&object).is_none() || !meta::has_finalizer(&object, FINALIZER) {
         return Ok(Ending { gone: true, ..Ending::default() });
     }
-    let cluster = object.pointer("/spec/cluster").and_then(Value::as_str).unwrap_or_default();
-    match Row::read(server, cluster).await? {
+    let cluster = object.pointer("/spec/cluster").and_then(Value::as_str).unwrap_or_default().to_owned();
+    match Row::read(server, &cluster).await? {
         Some(row) if is_owned(&row, key, &object) => {
             if !row.is_going() {
-                mark(server, cluster).await?;
+                mark(server, &cluster).await?;
             }
-            logical_cluster(server, cluster).await
+            logical_cluster(server, &cluster).await
         }
         // Another cluster has the name, or none has: there is nothing to wait for.
         _ => {
             let op = without_finalizer(server, &served, &item, object);
             let gone = commit(server, vec![op]).await?;
-            Ok(Ending { gone, cluster: cluster.to_owned(), ..Ending::default() })
+            Ok(Ending { gone, cluster, ..Ending::default() })
         }
     }
 }

@@ -114,8 +114,10 @@ pub async fn store(
     let served = &target.served;
     let strategy = served.strategy.as_ref();
     // The row itself is what brings a logical cluster into being.
-    if !dry_run && served.storage != clusters::ROWS {
-        server.clusters.ensure(server, &target.cluster).await?;
+    let in_cluster = !dry_run && served.storage != clusters::ROWS;
+    let mut standing = None;
+    if in_cluster {
+        standing = Some(server.clusters.ensure(server, &target.cluster).await?);
     }
     place(&mut object, target)?;
     // What is no number counts as none.
@@ -196,6 +198,7 @@ pub async fn store(
         let mut guards = admission.guards;
         guards.extend(references.guards);
         guards.extend(guard.clone());
+        guards.extend(standing.clone());
         match server.store.commit(Batch { ops, guards, ..Batch::default() }).await {
             Ok(committed) => return Ok(Written::Stored(Item { key, revision: committed.first, value })),
             Err(CommitError::Conflict { index: 0, current }) => {
@@ -208,6 +211,10 @@ pub async fn store(
                 if served.is_custom() && server.registry.custom(&target.cluster, served).await?.is_none() {
                     // The definition went in between.
                     return Err(Status::not_found_route());
+                }
+                if in_cluster {
+                    server.clusters.forget(&target.cluster);
+                    standing = Some(server.clusters.ensure(server, &target.cluster).await?);
                 }
                 if !target.namespace.is_empty() {
                     guard = Some(namespaces::check(server, target, &target.namespace, &name).await?);
