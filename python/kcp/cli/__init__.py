@@ -1,6 +1,7 @@
 """The command line: one module per command, each imported only when it is asked for.
 
-A command's module has `run(arguments) -> int`. What belongs here: options, messages to people, exit codes.
+A command's module has `run(arguments) -> int`; the plugins of kubectl are commands of `kcp` as well. What belongs here:
+options, messages to people, exit codes.
 What stays out: everything that would be useful without a terminal.
 """
 
@@ -15,9 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "main"]
 
-# Name, module, what `kcp --help` says about it.
+# Name, module (and function, where it is not `run`), what `kcp --help` says about it.
 COMMANDS = (
     ("start", "kcp.cli.start", "start the API server"),
+    ("kubectl-kcp", "kcp.cli.plugin:kubectl_kcp", "kubectl's plugin: workspaces and APIs (`kubectl kcp`)"),
+    ("kubectl-ws", "kcp.cli.plugin:kubectl_ws", "kubectl's plugin: workspaces (`kubectl ws`)"),
+    (
+        "kubectl-create-workspace",
+        "kcp.cli.plugin:kubectl_create_workspace",
+        "kubectl's plugin: create a workspace",
+    ),
+    ("ws", "kcp.cli.plugin:kubectl_ws", "the same as kubectl-ws"),
     ("version", "kcp.cli.version", "print the version"),
 )
 
@@ -30,7 +39,7 @@ def usage() -> str:
         "Usage: kcp COMMAND [OPTION...]",
         "",
     ]
-    lines += ["Commands:", *(f"  {name:<10} {about}" for name, _, about in COMMANDS)]
+    lines += ["Commands:", *(f"  {name:<24} {about}" for name, _, about in COMMANDS)]
     return "\n".join([*lines, "", "`kcp COMMAND --help` tells the options of a command."])
 
 
@@ -43,8 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = "version" if words[0] == "--version" else words[0]
     for name, module, _ in COMMANDS:
         if name == wanted:
+            place, _, function = module.partition(":")
             try:
-                status: int = importlib.import_module(module).run(words[1:])
+                status: int = getattr(importlib.import_module(place), function or "run")(words[1:])
             except ImportError as error:
                 if error.name != "kcp._core":
                     raise

@@ -1,4 +1,4 @@
-"""A refused request."""
+"""A refused request, and one that did not arrive."""
 
 from __future__ import annotations
 
@@ -45,3 +45,12 @@ class StatusError(Exception):
     def is_conflict(self) -> bool:
         """Whether somebody else changed the object first."""
         return self.code == 409 and self.reason != "AlreadyExists"
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether the caller may not do it."""
+        return self.code == 403
+
+
+class UnreachableError(Exception):
+    """No answer came: one line that tells why, without credentials."""

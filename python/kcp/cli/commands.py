@@ -1,0 +1,178 @@
+"""The plugins' commands as data: names, flags, and the module that runs each, loaded when it is asked for.
+
+A module has `run(call: Call) -> int`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kcp.cli.flags import Flag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Command(NamedTuple):
+    """A command: how it is called, what it takes, and where it is."""
+
+    name: str
+    about: str
+    module: str = ""
+    """Empty: a group that only has sub-commands."""
+    words: str = ""
+    """How the help shows what follows the name."""
+    most: int = 0
+    """How many words it takes; with more, its help is printed."""
+    flags: tuple[Flag, ...] = ()
+    aliases: tuple[str, ...] = ()
+    commands: tuple[Command, ...] = ()
+
+    def find(self, name: str) -> Command | None:
+        """Return the sub-command of a name or alias."""
+        return next((c for c in self.commands if name == c.name or name in c.aliases), None)
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, Command]]:
+        """Yield the command and all below it, with the words that lead there."""
+        here = f"{path} {self.name}".strip()
+        yield here, self
+        for command in self.commands:
+            yield from command.walk(here)
+
+
+KUBECONFIG = Flag("kubeconfig", "Path to the kubeconfig file to use")
+WORKSPACE = Flag("workspace", "Run against another workspace without switching to it", short="w")
+SHORT = Flag("short", "Print only the path", default=False)
+INTERACTIVE = Flag("interactive", "Browse workspaces on the whole screen", default=False, short="i")
+
+# Every command that talks to a server.
+CONNECTION = (
+    KUBECONFIG,
+    Flag("context", "Name of the kubeconfig context to use"),
+    Flag("user", "Name of the kubeconfig user to use"),
+    Flag("namespace", "Namespace of the request", short="n"),
+    Flag("server", "Address of the API server", short="s"),
+    Flag("token", "Bearer token for authentication"),
+    Flag("username", "User name for basic authentication"),
+    Flag("password", "Password for basic authentication"),
+    Flag("as-uid", "UID to impersonate"),
+    Flag("as-user-extra", "Extra of the impersonated user, key=value; may be repeated", default=()),
+    Flag("certificate-authority", "File with the certificates of the authority to trust"),
+    Flag("insecure-skip-tls-verify", "Do not check the server's certificate (insecure)", default=False),
+    Flag("tls-server-name", "Name that the server's certificate has to hold for"),
+    Flag("proxy-url", "Proxy to reach the server through"),
+    Flag("disable-compression", "Ask for answers that are not compressed", default=False),
+)
+# What klog takes. The verbosity is heeded; the rest is taken because scripts give it to all of kubectl's kind.
+LOGGING = (
+    Flag("v", "Number for the log level verbosity; 6 and above show requests", default=0, short="v"),
+    Flag("vmodule", "Taken and ignored", hidden=True),
+    Flag("logtostderr", "Taken and ignored", default=True, hidden=True),
+    Flag("alsologtostderr", "Taken and ignored", default=False, hidden=True),
+    Flag("stderrthreshold", "Taken and ignored", hidden=True),
+    Flag("log-file", "Taken and ignored", hidden=True),
+    Flag("log-dir", "Taken and ignored", hidden=True),
+    Flag("skip-headers", "Taken and ignored", default=False, hidden=True),
+    Flag("add-dir-header", "Taken and ignored", default=False, hidden=True),
+    Flag("one-output", "Taken and ignored", default=False, hidden=True),
+)
+COMMON = (Flag("help", "Show this help", default=False, short="h"), *LOGGING)
+VERSION = Flag("version", "Print the version", default=False)
+
+CREATE = Command(
+    "create",
+    "Create a workspace",
+    "kcp.cli.workspace_create",
+    "<name>",
+    99,
+    (
+        *CONNECTION,
+        WORKSPACE,
+        VERSION,
+        Flag("type", "Type of the workspace, <name> or <path>:<name>"),
+        Flag("enter", "Switch to the new workspace", default=False),
+        Flag("ignore-existing", "Succeed when the workspace exists", default=False),
+        Flag("location-selector", "Label selector that chooses where the workspace lives"),
+        Flag("create-context", "Make a kubeconfig context of this name for the workspace"),
+    ),
+)
+USE = Command(
+    "use", "Switch to a workspace", "kcp.cli.workspace_use", "<target>", 1, (*CONNECTION, SHORT), aliases=("cd",)
+)
+WORKSPACES = Command(
+    "workspace",
+    "Show, switch and create workspaces",
+    "kcp.cli.workspace_use",
+    "[<target>]",
+    1,
+    (*CONNECTION, SHORT, INTERACTIVE, VERSION),
+    aliases=("ws", "workspaces"),
+    commands=(
+        USE,
+        Command("current", "Print the current workspace", "kcp.cli.workspace_current", flags=(*CONNECTION, SHORT)),
+        Command(
+            "tree",
+            "Print the workspaces below the current one",
+            "kcp.cli.workspace_tree",
+            flags=(
+                *CONNECTION,
+                WORKSPACE,
+                INTERACTIVE,
+                Flag("full", "Print whole paths", default=False, short="f"),
+                Flag("wide", "Print the phases of workspace and logical cluster", default=False),
+            ),
+        ),
+        CREATE,
+        Command(
+            "create-context",
+            "Make a kubeconfig context for the current workspace",
+            "kcp.cli.workspace_create_context",
+            "[<name>]",
+            1,
+            (*CONNECTION, Flag("overwrite", "Replace a context of that name", default=False)),
+        ),
+    ),
+)
+LATER = "kcp.cli.later"
+PLUGIN = Command(
+    "kcp",
+    "Work with kcp: workspaces and APIs",
+    flags=(VERSION,),
+    commands=(
+        WORKSPACES,
+        Command("bind", "Bind to exported APIs", LATER, "...", 99),
+        Command("claims", "Show and settle permission claims", LATER, "...", 99),
+        Command(
+            "crd",
+            "Convert CustomResourceDefinitions",
+            LATER,
+            "...",
+            99,
+        ),
+        Command(
+            "explain-access",
+            "Tell which rule allows a request, or what denies it",
+            "kcp.cli.explain_access",
+            "<user> <verb> <resource>[/<name>]",
+            99,
+            (*CONNECTION, WORKSPACE, Flag("groups", "Groups of the user; may be repeated", default=())),
+        ),
+        Command(
+            "quickstart",
+            "Create something to look at",
+            "kcp.cli.quickstart",
+            flags=(
+                *CONNECTION,
+                Flag("scenario", "api-provider or workspaces", default="api-provider"),
+                Flag("name-prefix", "What the names of all workspaces begin with", default="quickstart"),
+                Flag("cleanup", "Delete what an earlier run created", default=False),
+                Flag("enter", "Switch to what was created", default=False),
+                Flag("with-samples", "Create sample objects as well", default=False),
+                Flag("timeout", "How long everything may take", default="10m"),
+                Flag("tree-depth", "Deepest level of the tree", default=3),
+                Flag("tree-count", "How many workspaces the tree has", default=50),
+                Flag("tree-seed", "Another number gives another tree", default=0),
+            ),
+        ),
+    ),
+)
