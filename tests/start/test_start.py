@@ -75,6 +75,33 @@ def test_a_server_keeps_its_data_tokens_and_certificates_over_a_restart(start: S
     assert stop_kcp(process) == 0
 
 
+def test_the_sample_user_is_somebody_without_rights(start: Start, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "elsewhere.kubeconfig"
+    options = ("--batteries-included", "+user", "--kubeconfig-path", str(kubeconfig))
+    process, url = start(tmp_path / "root", *options)
+    entries = read_kubeconfig(kubeconfig)
+    assert entries["contexts"]["user"] == {"cluster": "root", "user": "user"}
+    headers = {"authorization": f"Bearer {entries['users']['user']['token']}"}
+    trust = ssl.create_default_context(cafile=str(tmp_path / "root" / "ca.crt"))
+    with httpx.Client(base_url=f"{url}/clusters/root", verify=trust, headers=headers) as client:
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        # Somebody known, and in no group but that of everybody who is.
+        refused = client.get("/api/v1/namespaces/default/secrets")
+        who = client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json=body)
+    assert refused.status_code == 403
+    assert who.json()["status"]["userInfo"]["username"] == "user"
+    assert who.json()["status"]["userInfo"]["groups"] == ["system:authenticated"]
+    assert not (tmp_path / "root" / "admin.kubeconfig").exists()
+    assert stop_kcp(process) == 0
+
+
+def test_without_administrators_no_kubeconfig_is_written(start: Start, tmp_path: Path) -> None:
+    process, _ = start(tmp_path / "root", "--batteries-included=workspace-types")
+    assert not (tmp_path / "root" / "admin.kubeconfig").exists()
+    assert not (tmp_path / "root" / "tokens").exists()
+    assert stop_kcp(process) == 0
+
+
 def test_private_files_are_private(start: Start, tmp_path: Path) -> None:
     process, _ = start(tmp_path / "root")
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "root").iterdir() if path.is_file()}

@@ -6,8 +6,8 @@
 | ca.crt, ca.key | the server's own certificate authority, made once | 0644, 0600 |
 | apiserver.crt, apiserver.key | serving certificate, made anew when names or dates ask for it | 0644, 0600 |
 | sa.key | signs service accounts' tokens, made once | 0600 |
-| tokens | the administrators' bearer tokens, made once | 0600 |
-| admin.kubeconfig | written at every start | 0600 |
+| tokens | bearer tokens of the administrators and of the sample user, made once | 0600 |
+| admin.kubeconfig | written at every start, here or where `--kubeconfig-path` says | 0600 |
 | store/ | the store | |
 
 A file is written beside its place and renamed, so that a crash leaves the old one or the new one.
@@ -182,11 +182,11 @@ def service_account_key(root: Path) -> str:
 
 
 def admin_tokens(root: Path, names: tuple[str, ...]) -> dict[str, str]:
-    """Return a bearer token for each administrator, the same at every start."""
+    """Return a bearer token for each of the kubeconfig's users, the same at every start."""
     path = root / "tokens"
     lines = (kept(path) or "").splitlines()
     known = dict(line.split(" ", 1) for line in lines if " " in line)
     if not all(known.get(name) for name in names):
-        known = {name: known.get(name) or secrets.token_urlsafe(32) for name in names}
+        known.update({name: known.get(name) or secrets.token_urlsafe(32) for name in names})
         write(path, "".join(f"{name} {token}\n" for name, token in known.items()))
     return {name: known[name] for name in names}

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DEFAULT_PORT = 6443
+# What a server may come with, and what it comes with when nobody says otherwise.
+ADMIN, USER, WORKSPACE_TYPES = "admin", "user", "workspace-types"
+BATTERIES = (ADMIN, WORKSPACE_TYPES, USER)
+DEFAULT_BATTERIES = (ADMIN, WORKSPACE_TYPES)
 
 # Options of upstream that this release does not have; each ends in `*` when it stands for a family.
 LATER = (
@@ -22,7 +26,6 @@ LATER = (
     "--authentication-config",
     "--authentication-token-webhook-*",
     "--authorization-*",
-    "--batteries-included",
     "--cache-kubeconfig",
     "--concurrent-serviceaccount-token-syncs",
     "--conversion-cel-transformation-timeout",
@@ -36,7 +39,6 @@ LATER = (
     "--external-logical-cluster-admin-kubeconfig",
     "--feature-gates",
     "--home-workspaces-*",
-    "--kubeconfig-path",
     "--leader-election-*",
     "--logical-cluster-*",
     "--miniproxy-mapping-file",
@@ -66,6 +68,9 @@ class Options:
     """The options of `kcp start`, checked."""
 
     root_directory: Path
+    kubeconfig_path: Path | None
+    """None: in the root directory."""
+    batteries: frozenset[str]
     bind_address: str
     secure_port: int
     tls_cert_file: Path | None
@@ -103,6 +108,27 @@ def _duration(text: str) -> float:
     return sum(float(number) * units[unit] for number, unit in parts)
 
 
+def batteries(text: str) -> frozenset[str]:
+    """Read names with commas: plain ones are the whole set, those with `+` or `-` change the default.
+
+    Raises:
+        ArgumentTypeError: a name is unknown, both ways are mixed, or one battery needs another.
+    """
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    signed = [word for word in words if word[0] in "+-"]
+    if signed and len(signed) != len(words):
+        raise argparse.ArgumentTypeError("names with + or - cannot be mixed with plain ones")
+    chosen = set(DEFAULT_BATTERIES) if signed else set()
+    for word in words:
+        name = word.lstrip("+-") if signed else word
+        if name not in BATTERIES:
+            raise argparse.ArgumentTypeError(f'there is no battery "{name}"; there are {", ".join(BATTERIES)}')
+        (chosen.discard if word[0] == "-" else chosen.add)(name)
+    if USER in chosen and ADMIN not in chosen:
+        raise argparse.ArgumentTypeError("battery user needs battery admin")
+    return frozenset(chosen)
+
+
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f'"{text}" is not a port (0 to 65535)')
@@ -133,6 +159,20 @@ def parser() -> argparse.ArgumentParser:
         default=Path(".kcp"),
         metavar="DIR",
         help="where everything is kept: the store, certificates, admin.kubeconfig (default .kcp)",
+    )
+    files.add_argument(
+        "--kubeconfig-path",
+        type=Path,
+        metavar="FILE",
+        help="where the administrators' kubeconfig is written (default admin.kubeconfig in the root directory)",
+    )
+    files.add_argument(
+        "--batteries-included",
+        type=batteries,
+        default=frozenset(DEFAULT_BATTERIES),
+        metavar="NAMES",
+        help="what the server comes with, with commas: admin (the kubeconfig), workspace-types, user (a sample user in "
+        "the kubeconfig); +NAME and -NAME add to the default and take from it (default admin,workspace-types)",
     )
     files.add_argument(
         "--unsafe-no-fsync",
@@ -235,6 +275,8 @@ def parse(arguments: Sequence[str]) -> Options:
         raise UsageError(f"argument -v: {found.v} is not between 0 and 10")
     return Options(
         root_directory=found.root_directory,
+        kubeconfig_path=found.kubeconfig_path,
+        batteries=found.batteries_included,
         bind_address=found.bind_address,
         secure_port=found.secure_port,
         tls_cert_file=found.tls_cert_file,

@@ -17,10 +17,11 @@ from kcp.core import Options as CoreOptions
 from kcp.core import Server, StoreError, Token, User
 from kcp.server import files, logs
 from kcp.server.files import StartError
-from kcp.server.kubeconfig import GROUPS, admin_kubeconfig
-from kcp.server.options import UsageError
+from kcp.server.kubeconfig import GROUPS, SAMPLE_USER, admin_kubeconfig
+from kcp.server.options import ADMIN, USER, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from kcp.server.options import Options
@@ -44,7 +45,7 @@ def run(options: Options) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
     logs.set_up(options.logging_format, options.verbosity)
     with files.root_directory(options.root_directory) as root:
-        tokens = files.admin_tokens(root, tuple(GROUPS))
+        tokens = files.admin_tokens(root, users(options.batteries))
         serving = _serving(options, root)
         host = files.external_host(options.bind_address)
         listening = _listen(options) if options.listener == "hypercorn" else None
@@ -52,8 +53,9 @@ def run(options: Options) -> None:
         try:
             port = listening.getsockname()[1] if listening else server.address[1] if server.address else 0
             url = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-            kubeconfig = root / files.ADMIN_KUBECONFIG
-            files.write(kubeconfig, admin_kubeconfig(url, serving.ca, tokens))
+            kubeconfig = options.kubeconfig_path or root / files.ADMIN_KUBECONFIG
+            if tokens:
+                files.write(kubeconfig, admin_kubeconfig(url, serving.ca, tokens))
             if not options.fsync:
                 print("warning: --unsafe-no-fsync: a crash loses writes that were acknowledged", file=sys.stderr)
             server.listen()
@@ -63,11 +65,23 @@ def run(options: Options) -> None:
             from kcp.server.serve import serve
 
             wanted = options.controllers if options.run_controllers else ()
-            trio.run(serve, server, serving, url, kubeconfig, wanted, listening)
+            shown = kubeconfig if tokens else None
+            trio.run(serve, server, serving, url, shown, wanted, options.batteries, listening)
         finally:
             server.close()
             if listening is not None:
                 listening.close()
+
+
+def users(batteries: Collection[str]) -> tuple[str, ...]:
+    """Return the names of those who get a token: the administrators, and the sample user."""
+    if ADMIN not in batteries:
+        return ()
+    return (*GROUPS, SAMPLE_USER) if USER in batteries else tuple(GROUPS)
+
+
+def _user(name: str) -> User:
+    return User(name, (GROUPS[name],) if name in GROUPS else ())
 
 
 def _check_controllers(options: Options) -> None:
@@ -117,7 +131,7 @@ def _open(options: Options, root: Path, serving: files.Serving, host: str, token
                 external_host=host,
                 root_ca=serving.ca.decode(errors="replace"),
                 service_account_key=files.service_account_key(root),
-                tokens=tuple(Token(tokens[name], User(name, (group,))) for name, group in GROUPS.items()),
+                tokens=tuple(Token(token, _user(name)) for name, token in tokens.items()),
                 token_file=None if token_file is None else token_file.decode(errors="replace"),
                 event_ttl=options.event_ttl,
                 clusters=(ROOT_CLUSTER,),

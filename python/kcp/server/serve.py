@@ -15,7 +15,7 @@ from kcp.server.run import DRAIN_SECONDS
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from kcp.core import Server
@@ -26,8 +26,9 @@ async def serve(
     server: Server,
     serving: Serving,
     url: str,
-    kubeconfig: Path,
+    kubeconfig: Path | None,
     controllers: Sequence[str],
+    batteries: Collection[str],
     listening: socket.socket | None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then end in order. `listening` is Hypercorn's socket, if it is to serve."""
@@ -35,7 +36,7 @@ async def serve(
         async with trio.open_nursery() as joining:
             app = LazyApp(lambda: url, joining)
             await joining.start(server.run, app.answer, tenancy.hooks(server))
-            await tenancy.ensure_types(server)
+            await tenancy.ensure_types(server, batteries)
             async with trio.open_nursery() as working:
                 for controller in choose(controllers):
                     working.start_soon(runner.run, controller, server, server, server)
@@ -43,7 +44,8 @@ async def serve(
                     from kcp.server.hypercorn import serve_hypercorn
 
                     await working.start(serve_hypercorn, server, app, serving, listening)
-                print(f"kcp is ready: {url}  (KUBECONFIG={kubeconfig} kubectl get ns)", flush=True)
+                hint = f"  (KUBECONFIG={kubeconfig} kubectl get ns)" if kubeconfig else ""
+                print(f"kcp is ready: {url}{hint}", flush=True)
                 await anext(aiter(signals))
                 for number in (signal.SIGTERM, signal.SIGINT):  # who asks twice does not want to wait
                     signal.signal(number, signal.SIG_DFL)

@@ -58,6 +58,8 @@ def test_a_lost_token_is_replaced_and_the_others_stay(tmp_path: Path) -> None:
     first = files.admin_tokens(tmp_path, ("a",))
     both = files.admin_tokens(tmp_path, ("a", "b"))
     assert both["a"] == first["a"]
+    assert files.admin_tokens(tmp_path, ("c",))
+    assert files.admin_tokens(tmp_path, ("a", "b")) == both
 
 
 def test_certificates_are_kept_until_the_names_change(tmp_path: Path) -> None:

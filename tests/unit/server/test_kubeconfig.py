@@ -4,7 +4,7 @@ import base64
 
 import yaml
 
-from kcp.server.kubeconfig import GROUPS, admin_kubeconfig
+from kcp.server.kubeconfig import GROUPS, SAMPLE_USER, admin_kubeconfig
 
 
 def test_contexts_lead_two_administrators_to_three_places() -> None:
@@ -26,3 +26,10 @@ def test_contexts_lead_two_administrators_to_three_places() -> None:
     }
     assert base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]) == b"the ca"
     assert [entry["user"] for entry in config["users"]] == [{"token": "a-token"}] * 2
+
+
+def test_the_sample_user_has_a_context_of_its_own() -> None:
+    text = admin_kubeconfig("https://h:1", b"ca", {**dict.fromkeys(GROUPS, "a"), SAMPLE_USER: "sample"})
+    config = yaml.safe_load(text)
+    assert config["contexts"][-1] == {"name": "user", "context": {"cluster": "root", "user": "user"}}
+    assert config["users"][-1] == {"name": "user", "user": {"token": "sample"}}

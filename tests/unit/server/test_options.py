@@ -31,7 +31,7 @@ def test_controllers_are_separated_by_commas() -> None:
 
 
 @pytest.mark.parametrize(
-    "flag", ["--etcd-servers=localhost:2379", "--shard-name", "--oidc-issuer-url", "--batteries-included=user"]
+    "flag", ["--etcd-servers=localhost:2379", "--shard-name", "--oidc-issuer-url", "--feature-gates=A=true"]
 )
 def test_options_of_later_releases_are_refused_by_name(flag: str) -> None:
     with pytest.raises(UsageError, match=f"this release of kcp has no {flag.partition('=')[0]};"):
@@ -55,6 +55,41 @@ def test_options_of_later_releases_are_refused_by_name(flag: str) -> None:
 def test_a_wrong_option_is_one_line(words: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message) as raised:
         parse(words)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("admin", {"admin"}),
+        ("admin,user", {"admin", "user"}),
+        ("+user", {"admin", "workspace-types", "user"}),
+        ("-workspace-types", {"admin"}),
+        ("+user,-workspace-types", {"admin", "user"}),
+        ("", set()),
+    ],
+)
+def test_batteries_are_a_set_or_changes_to_the_default(text: str, wanted: set[str]) -> None:
+    assert parse([f"--batteries-included={text}"]).batteries == wanted
+
+
+def test_a_server_comes_with_administrators_and_workspace_types() -> None:
+    assert parse([]).batteries == {"admin", "workspace-types"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("+user,admin", "cannot be mixed"),
+        ("fly", 'there is no battery "fly"'),
+        ("user", "battery user needs battery admin"),
+        ("+user,-admin", "battery user needs battery admin"),
+        ("+", 'there is no battery ""'),
+    ],
+)
+def test_wrong_batteries_are_one_line(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as raised:
+        parse([f"--batteries-included={text}"])
     assert "\n" not in str(raised.value)
 
 
