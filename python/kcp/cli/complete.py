@@ -8,6 +8,7 @@ shell at its prompt is no place for complaints.
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from kcp.cli import commands, plugin
@@ -71,7 +72,9 @@ def suggestions(root: Command, words: list[str]) -> list[str]:
     if not parsed.words and not wants_workspace:
         found += [f"{below.name}\t{below.about}" for below in command.commands if below.name.startswith(unfinished)]
     if wants_workspace or (command in SWITCHES and not parsed.words):
-        found += workspaces(Target(plugin.Call(command, line, parsed)), unfinished)
+        # A server that does not answer takes nothing from what is known without it.
+        with suppress(Exception), ExitStack() as closing:
+            found += workspaces(Target(plugin.Call(command, line, parsed, closing)), unfinished)
     return found
 
 

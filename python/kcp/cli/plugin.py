@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from kcp.cli import commands
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from kcp.cli.commands import Command
 
-DEPRECATED_CREATE = "'kubectl ws create' is deprecated, use 'kubectl create workspace' instead."
+DEPRECATED_CREATE = "Command \"create\" is deprecated, use 'kubectl create workspace' instead."
 
 
 class UserError(Exception):
@@ -29,6 +30,8 @@ class Call(NamedTuple):
     line: str
     """How the command is called, as in `kubectl ws tree`."""
     parsed: Parsed
+    closing: ExitStack
+    """Closes what the command opened, when it has ended."""
 
     @property
     def words(self) -> list[str]:
@@ -64,8 +67,9 @@ def main(root: Command, line: str, arguments: Sequence[str] | None, prefix: str)
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         command, line, words = find(root, line, words)
-        call = Call(command, line, parse(words, (*command.flags, *commands.COMMON)))
-        return _run(call)
+        parsed = parse(words, (*command.flags, *commands.COMMON))
+        with ExitStack() as closing:
+            return _run(Call(command, line, parsed, closing))
     except FlagError as error:
         print(f"{prefix}: {error}", file=sys.stderr)
         return 1
@@ -127,7 +131,7 @@ def _run(call: Call) -> int:
         print(usage(command, call.line))
         return 0
     module = importlib.import_module(command.module)
-    if "workspace" in call.line and command is commands.CREATE and call.line != "kubectl create workspace":
+    if command is commands.CREATE and call.line != "kubectl create workspace":
         print(DEPRECATED_CREATE, file=sys.stderr)
     status: int = module.run(call)
     return status

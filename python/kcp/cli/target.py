@@ -95,8 +95,9 @@ class Target:
         return place_of(str((answer.get("spec") or {}).get("URL") or "")).path
 
     def use(self, client: HttpClient) -> None:
-        """Speak through this client instead of one of its own."""
+        """Speak through this client, and close it when the command ends."""
         self._client = client
+        self.call.closing.callback(client.close)
 
     @property
     def client(self) -> HttpClient:
@@ -106,7 +107,8 @@ class Target:
             from kcp.client.http import HttpClient
 
             told = _tell if int(self.call.flag("v") or 0) >= VERBOSE else None
-            self._client = HttpClient(connect(self.config, overrides(self.call)), told=told)
+            self.use(HttpClient(connect(self.config, overrides(self.call)), told=told))
+        assert self._client is not None
         return self._client
 
 

@@ -151,9 +151,9 @@ def _check(document: object) -> None:
     if not isinstance(document, dict):
         raise ValueError("it is not a mapping")
     for field, wanted in (("kind", "Config"), ("apiVersion", "v1")):
-        if document.get(field, wanted) not in {wanted, None, ""}:
+        if document.get(field) not in [wanted, None, ""]:
             raise ValueError(f"its {field} is not {wanted}")
-    if not isinstance(document.get("current-context") or "", str):
+    if not isinstance(document.get("current-context"), str | None):
         raise ValueError("current-context is not a string")
     for kind in PATHS:
         _check_list(kind, document.get(f"{kind}s"))

@@ -23,6 +23,8 @@ _Dumper: _Class = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _KEPT = ("int", "float", "timestamp")
 # A kubeconfig with a thousand clusters has about 3 MB.
 MAX_BYTES = 32 * 1024 * 1024
+# Levels of nesting; a kubeconfig has about six. The library's C code ends the process where its stack ends.
+MAX_DEPTH = 200
 
 
 # What every reader of YAML takes for a text: begins like a word or a path and is no word for a truth or nothing.
@@ -90,6 +92,8 @@ def parse(content: bytes) -> Document:
         except (ValueError, RecursionError):
             pass
     try:
+        if _may_be_deep(text) and _is_deep(text):
+            raise ValueError
         return yaml.load(text, _Reader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -97,6 +101,23 @@ def parse(content: bytes) -> Document:
         raise ValueError(f"{where}{error.problem or error.context or 'it is not YAML'}") from None
     except (yaml.YAMLError, RecursionError, ValueError, TypeError):
         raise ValueError("it is not YAML") from None
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether a text could be nested too deeply: a level takes a bracket, or a space on its line."""
+    return text.count("[") + text.count("{") + max(line.count(" ") for line in text.split("\n")) > MAX_DEPTH
+
+
+def _is_deep(text: str) -> bool:
+    depth = 0
+    for event in yaml.parse(text, _Reader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def render(document: Document) -> str:
