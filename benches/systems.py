@@ -41,6 +41,18 @@ BINDING: dict[str, Any] = {
     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "bench"},
     "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
 }
+# Lets it into the logical cluster. Kubernetes has no such role and does not miss it.
+ENTRY: dict[str, Any] = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "ClusterRoleBinding",
+    "metadata": {"name": "bench-entry"},
+    "roleRef": {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "ClusterRole",
+        "name": "system:kcp:workspace:access",
+    },
+    "subjects": BINDING["subjects"],
+}
 
 
 @dataclass(kw_only=True)
@@ -74,7 +86,12 @@ class Running:
         for namespace in NAMESPACES:
             roles = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
             created = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-            steps = [("/api/v1/namespaces", created), (f"{roles}/roles", ROLE), (f"{roles}/rolebindings", BINDING)]
+            steps = [
+                ("/api/v1/namespaces", created),
+                (f"{roles}/roles", ROLE),
+                (f"{roles}/rolebindings", BINDING),
+                ("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", ENTRY),
+            ]
             for path, body in steps:
                 status = self.call("POST", path, body)
                 if status not in (201, 409):

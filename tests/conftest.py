@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import secrets
 import shutil
@@ -20,7 +21,7 @@ import pytest
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 READY = "kcp is ready: "
 READY_SECONDS = 60
@@ -53,6 +54,15 @@ class KcpServer:
         self.send("DELETE", f"{maps}/first")
         return url
 
+    def open_cluster(self, users: Iterable[str] = ()) -> str:
+        """Bring a logical cluster into being that everybody may enter, and return its base URL.
+
+        `users` may too, where a review names them without the groups of callers with credentials.
+        """
+        url = self.new_cluster()
+        admit_everybody(lambda path, body: self.send("POST", url + path, body), users)
+        return url
+
     def send(self, method: str, url: str, body: bytes | None = None) -> bytes:
         """Send a request as the administrator, which must succeed, and return the answer's body."""
         context = ssl.create_default_context(cadata=self.ca.decode())
@@ -62,6 +72,24 @@ class KcpServer:
         with urllib.request.urlopen(request, timeout=READY_SECONDS, context=context) as answer:
             content: bytes = answer.read()
             return content
+
+
+def admit_everybody(post: Callable[[str, bytes], object], users: Iterable[str] = ()) -> None:
+    """Let all callers, and users that reviews name, into a logical cluster, whatever they may do there."""
+    group = "rbac.authorization.k8s.io"
+    named = [
+        ("Group", "system:authenticated"),
+        ("Group", "system:unauthenticated"),
+        *(("User", user) for user in users),
+    ]
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "everybody-enters"},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "system:kcp:workspace:access"},
+        "subjects": [{"apiGroup": group, "kind": kind, "name": name} for kind, name in named],
+    }
+    post(f"/apis/{group}/v1/clusterrolebindings", json.dumps(binding).encode())
 
 
 def kcp_command() -> str:

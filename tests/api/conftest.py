@@ -157,13 +157,16 @@ def houses(kcp_server: KcpServer) -> Iterator[Houses]:
 
 
 def bind(door: Door, subject: Json, verbs: list[str], resources: list[str]) -> None:
-    """Give a subject a cluster role of an always equal name, readers."""
-    rule = {"apiGroups": ["", GROUP], "resources": resources, "verbs": verbs}
+    """Give a subject a cluster role of an always equal name, readers, who may enter."""
+    rules = [
+        {"apiGroups": ["", GROUP], "resources": resources, "verbs": verbs},
+        {"nonResourceURLs": ["/"], "verbs": ["access"]},
+    ]
     kind = "rbac.authorization.k8s.io/v1"
     metadata = {"name": "readers"}
     door.post(
         f"{RBAC}/clusterroles",
-        {"apiVersion": kind, "kind": "ClusterRole", "metadata": metadata, "rules": [rule]},
+        {"apiVersion": kind, "kind": "ClusterRole", "metadata": metadata, "rules": rules},
     )
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "readers"}
     door.post(

@@ -77,7 +77,6 @@ def test_objects_of_a_cluster_are_forbidden_whether_or_not_they_exist(houses: Ho
             assert answer == shown(bare, method, path)
 
 
-@pytest.mark.xfail(reason="discovery is open to everybody in clusters that exist until entering one takes a permission")
 @pytest.mark.parametrize("user", ["alice", "stranger"])
 def test_an_unknown_cluster_answers_others_as_an_existing_one_does(houses: Houses, user: str) -> None:
     left, unknown = doors(houses, user, houses.left_url, houses.server.cluster("unknown"))

@@ -35,7 +35,7 @@ pub struct Step {
 
 /// The chain. Tests walk it; `docs/design/flow.md` prints it.
 pub const CHAIN: &[Step] = &[
-    Step { name: "cluster::resolve", run: Run::Now(cluster::resolve) },
+    Step { name: "cluster::resolve", run: Run::Await(cluster::resolve) },
     Step { name: "request_info::parse", run: Run::Now(request_info::parse) },
     Step { name: "authn::identify", run: Run::Await(authn::identify) },
     Step { name: "authn::impersonate", run: Run::Await(authn::impersonate) },

@@ -4,6 +4,7 @@
 //! path of the API tells: who depends on an object, where an indexed key is served. It changes nothing but records of
 //! unfinished work, which are no objects, and the objects of a definition that is on its way out.
 
+use crate::exchange::UserInfo;
 use crate::garbage::{self, Found};
 use crate::registry::Served;
 use crate::server::ApiServer;
@@ -69,6 +70,19 @@ pub enum Question {
         /// The logical cluster.
         cluster: String,
     },
+    /// The logical clusters that somebody may enter, some at a time, in the order of their names.
+    Entries {
+        /// The user's name.
+        user: String,
+        /// The user's groups.
+        #[serde(default)]
+        groups: Vec<String>,
+        /// Continue after this one; empty to begin.
+        #[serde(default)]
+        after: String,
+        /// At most so many.
+        limit: usize,
+    },
     /// Deletes all objects of a definition that is being deleted, whatever versions it serves.
     DeleteInstances {
         /// The logical cluster.
@@ -111,6 +125,14 @@ pub async fn ask(server: &ApiServer, question: &[u8]) -> Result<Value, Status> {
             Ok(json!(ending::workspace(server, &workspace.into()).await?))
         }
         Question::EndCluster { cluster } => Ok(json!(ending::logical_cluster(server, &cluster).await?)),
+        Question::Entries { user, groups, after, limit } => {
+            if after.contains('\0') {
+                return Err(Status::bad_request("a name holds a zero byte"));
+            }
+            let user = UserInfo { name: user, groups, ..UserInfo::default() };
+            let found = server.authorization.entries(&user, &after, limit).await?;
+            Ok(json!({"everywhere": found.everywhere, "clusters": found.clusters, "after": found.after}))
+        }
         Question::DeleteInstances { cluster, definition } => {
             let left = instances::delete_all(server, &cluster, &definition).await?;
             Ok(json!({"left": left.objects, "error": left.error}))

@@ -103,6 +103,9 @@ pub struct Exchange {
     pub path: String,
     /// Which logical cluster.
     pub cluster: Cluster,
+    /// Whether the path of the logical cluster ends at a Workspace that cannot be reached. Who may enter `cluster` may
+    /// know.
+    pub unavailable: bool,
     /// What is asked for.
     pub info: RequestInfo,
     /// Who asks (after impersonation).
@@ -124,6 +127,7 @@ impl Exchange {
             body: Some(body),
             peer,
             cluster: Cluster::None,
+            unavailable: false,
             info: RequestInfo::default(),
             user: Arc::default(),
             impersonator: None,

@@ -1,8 +1,8 @@
 //! The server as a value: what it was configured with and the one way into it.
 
 use crate::authn::Authentication;
-use crate::authz::Authorization;
-use crate::authz::bootstrap::{Bootstrap, BootstrapError};
+use crate::authz::bootstrap::{self, Bootstrap, BootstrapError};
+use crate::authz::{Authorization, BASE};
 use crate::birth::Templates;
 use crate::body::RequestBody;
 use crate::chain::{CHAIN, Next, Run};
@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::mounts::Bridge;
 use crate::registry::{BuiltIns, Registry};
 use crate::respond;
+use crate::tenancy::paths::Paths;
 use crate::tenancy::types::Types;
 use kcp_storage::{Backend, Event, Observer, Revision};
 use std::sync::Arc;
@@ -73,6 +74,8 @@ pub struct ApiServer {
     pub templates: Templates,
     /// Logical clusters known to exist.
     pub clusters: Clusters,
+    /// Where paths of several words lead.
+    pub paths: Paths,
     /// Documents of discovery and OpenAPI that were asked for.
     pub documents: Documents,
     /// What the health checks look at besides the store.
@@ -108,6 +111,7 @@ impl ApiServer {
             clusters: Clusters::new(&config.store),
             types: Types::new(&*config.store),
             hooks: config.hooks.unwrap_or_else(|| Arc::new(Nobody)),
+            paths: Paths::new(&config.store),
             store: config.store,
             clock: config.clock,
             registry,
@@ -123,13 +127,17 @@ impl ApiServer {
         }))
     }
 
-    /// Brings the roles and bindings that every logical cluster has up to date; returns how many objects changed. To be
-    /// called before the first request.
+    /// Brings the roles and bindings that every logical cluster has, and those of `root`, up to date; returns how many
+    /// objects changed. To be called before the first request.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn prepare(&self, bootstrap: &Bootstrap) -> Result<usize, BootstrapError> {
-        bootstrap.ensure(&*self.store, self.clock.now()).await
+        let now = self.clock.now();
+        let everywhere = bootstrap.ensure(&*self.store, BASE, now).await?;
+        let root = bootstrap::ROOT;
+        self.clusters.ensure(self, root).await.map_err(|status| BootstrapError::Root(status.message.to_string()))?;
+        Ok(everywhere + bootstrap.ensure(&*self.store, root, now).await?)
     }
 
     /// Serves one request. Dropping the future cancels it; a commit that was queued still happens.

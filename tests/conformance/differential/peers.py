@@ -15,7 +15,7 @@ from tests.conformance.differential.kinds import PREPARED
 from tests.conformance.differential.step import Step
 from tests.conformance.differential.wire import Side
 from tests.conformance.exchange import SETTLE_SECONDS, Answer, Server
-from tests.conftest import start_kcp, stop_kcp
+from tests.conftest import admit_everybody, start_kcp, stop_kcp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +52,7 @@ def both_sides(directory: Path) -> Iterator[tuple[Side, Side]]:
     with _kube(directory / "kube") as kube, _kcp(directory / "kcp") as kcp:
         for side in (kube, kcp):
             _prepare(side)
+        admit_everybody(lambda path, body: _must(kcp, Step("entry", "POST", path, json.loads(body)), 201))
         try:
             yield kube, kcp
         finally:

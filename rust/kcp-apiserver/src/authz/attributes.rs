@@ -87,6 +87,8 @@ pub struct Decision {
     pub allowed: bool,
     /// For an allowed request which binding allows it; for a denied one why roles could not be resolved, mostly empty.
     pub reason: Reason,
+    /// The guard that decided, as explanations name it.
+    pub step: &'static str,
 }
 
 /// Why, printed only where somebody asks: the hot path never formats it.

@@ -1,10 +1,11 @@
-//! The roles and bindings that every logical cluster has without storing them.
+//! The roles and bindings that every logical cluster has without storing them, and those that `root` begins with.
 //!
-//! They are declared as data, live once, in the logical cluster [`BASE`], and are brought up to date when the server
-//! starts: what is missing is added, what somebody added stays. An object whose annotation [`AUTOUPDATE`] is not `true`
+//! They are declared as data, live once, in the logical cluster [`BASE`] or in [`ROOT`], and are brought up to date when
+//! the server starts: what is missing is added, what somebody added stays. An object whose annotation [`AUTOUPDATE`] is not `true`
 //! is left alone. Administrators see and change them like other roles, and a change applies everywhere at once.
 
 use super::BASE;
+use super::entries::subject_terms;
 use super::generations::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLES};
 use super::rule::{Rule, uncovered};
 use crate::codec::{self, Header};
@@ -16,6 +17,9 @@ use kcp_apimachinery::managed::{self, Entries, Request};
 use kcp_storage::{Backend, Batch, CommitError, Expect, Item, Key, Op, Value as Stored};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+/// The logical cluster that all paths of workspaces begin with.
+pub const ROOT: &str = "root";
 
 /// The annotation that keeps an object up to date.
 pub const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
@@ -41,6 +45,9 @@ pub enum BootstrapError {
     /// The store did not take the changes.
     #[error(transparent)]
     Write(#[from] CommitError),
+    /// The logical cluster `root` could not be made.
+    #[error("the logical cluster root: {0}")]
+    Root(String),
     /// A stored role or binding cannot be decoded.
     #[error("{0}: {1}")]
     Decode(String, String),
@@ -48,6 +55,7 @@ pub enum BootstrapError {
 
 #[derive(Clone, Debug)]
 struct Declared {
+    cluster: &'static str,
     storage: &'static str,
     kind: &'static str,
     object: Value,
@@ -59,6 +67,15 @@ struct Document {
     cluster_roles: Vec<RoleSpec>,
     cluster_role_bindings: Vec<BindingSpec>,
     roles: Vec<RoleSpec>,
+    root: RootDocument,
+}
+
+/// What `root` begins with besides.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RootDocument {
+    cluster_roles: Vec<RoleSpec>,
+    cluster_role_bindings: Vec<BindingSpec>,
 }
 
 #[derive(Deserialize)]
@@ -100,23 +117,28 @@ impl Bootstrap {
         let document: Document = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let mut objects = Vec::new();
         for spec in document.cluster_roles {
-            objects.push(role(spec, CLUSTER_ROLES, "ClusterRole")?);
+            objects.push(role(spec, BASE, CLUSTER_ROLES, "ClusterRole")?);
         }
         for spec in document.roles {
-            objects.push(role(spec, ROLES, "Role")?);
+            objects.push(role(spec, BASE, ROLES, "Role")?);
         }
-        objects.extend(document.cluster_role_bindings.into_iter().map(binding));
+        objects.extend(document.cluster_role_bindings.into_iter().map(|spec| binding(spec, BASE)));
+        for spec in document.root.cluster_roles {
+            objects.push(role(spec, ROOT, CLUSTER_ROLES, "ClusterRole")?);
+        }
+        objects.extend(document.root.cluster_role_bindings.into_iter().map(|spec| binding(spec, ROOT)));
         Ok(Self { objects })
     }
 
-    /// Brings the stored roles and bindings up to date in one commit; returns how many objects changed.
+    /// Brings the stored roles and bindings of `cluster`, [`BASE`] or [`ROOT`], up to date in one commit; returns how many
+    /// objects changed. The logical cluster has to be there.
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn ensure(&self, store: &dyn Backend, now: Timestamp) -> Result<usize, BootstrapError> {
+    pub async fn ensure(&self, store: &dyn Backend, cluster: &str, now: Timestamp) -> Result<usize, BootstrapError> {
         let mut attempt = 1;
         loop {
-            let ops = self.changes(store, now).await?;
+            let ops = self.changes(store, cluster, now).await?;
             let count = ops.len();
             if count == 0 {
                 return Ok(0);
@@ -130,13 +152,15 @@ impl Bootstrap {
         }
     }
 
-    async fn changes(&self, store: &dyn Backend, now: Timestamp) -> Result<Vec<Op>, BootstrapError> {
+    async fn changes(&self, store: &dyn Backend, cluster: &str, now: Timestamp) -> Result<Vec<Op>, BootstrapError> {
         let now = kcp_apimachinery::time::format_rfc3339(now.as_second());
         let mut pending = Vec::new();
-        for declared in &self.objects {
+        for declared in self.objects.iter().filter(|declared| declared.cluster == cluster) {
             pending.extend(declared.pending(store, &now).await?);
         }
-        aggregate(store, &mut pending, &now).await?;
+        if cluster == BASE {
+            aggregate(store, &mut pending, &now).await?;
+        }
         Ok(pending.into_iter().map(Pending::op).collect())
     }
 }
@@ -153,10 +177,14 @@ struct Pending {
 
 impl Pending {
     fn op(self) -> Op {
-        let (expect, terms) = match self.item {
+        let (expect, mut terms) = match self.item {
             Some(item) => (Expect::At(item.revision), item.value.terms.to_vec()),
             None => (Expect::Absent, Vec::new()),
         };
+        // Subjects are added, never taken away.
+        terms.extend(subject_terms(&self.object));
+        terms.sort();
+        terms.dedup();
         Op::put(self.key, expect, Stored::indexed(codec::encode_lean(&self.object, &self.entries, 0), terms))
     }
 }
@@ -167,7 +195,7 @@ impl Declared {
         let meta = &self.object["metadata"];
         let namespace = meta["namespace"].as_str().unwrap_or_default();
         let name = meta["name"].as_str().unwrap_or_default();
-        let key = Key::new(self.storage, BASE, namespace, name);
+        let key = Key::new(self.storage, self.cluster, namespace, name);
         let item = store.get(&key).await?;
         let Some(item) = item else {
             let mut object = self.object.clone();
@@ -227,7 +255,7 @@ async fn aggregate(store: &dyn Backend, pending: &mut Vec<Pending>, now: &str) -
     Ok(())
 }
 
-fn role(spec: RoleSpec, storage: &'static str, kind: &'static str) -> Result<Declared, String> {
+fn role(spec: RoleSpec, cluster: &'static str, storage: &'static str, kind: &'static str) -> Result<Declared, String> {
     for rule in &spec.rules {
         Rule::deserialize(rule).map_err(|error| format!("role {:?}: {error}", spec.name))?;
     }
@@ -242,15 +270,15 @@ fn role(spec: RoleSpec, storage: &'static str, kind: &'static str) -> Result<Dec
         object["aggregationRule"] = json!({"clusterRoleSelectors": selectors});
         object["rules"] = Value::Null;
     }
-    Ok(Declared { storage, kind, object })
+    Ok(Declared { cluster, storage, kind, object })
 }
 
-fn binding(spec: BindingSpec) -> Declared {
+fn binding(spec: BindingSpec, cluster: &'static str) -> Declared {
     let mut object = base("ClusterRoleBinding", &spec.name, Map::new());
     object["roleRef"] = json!({"apiGroup": GROUP, "kind": "ClusterRole", "name": spec.role});
     let subject = |subject: SubjectSpec| json!({"apiGroup": GROUP, "kind": subject.kind, "name": subject.name});
     object["subjects"] = spec.subjects.into_iter().map(subject).collect();
-    Declared { storage: CLUSTER_ROLE_BINDINGS, kind: "ClusterRoleBinding", object }
+    Declared { cluster, storage: CLUSTER_ROLE_BINDINGS, kind: "ClusterRoleBinding", object }
 }
 
 fn base(kind: &str, name: &str, mut labels: Map<String, Value>) -> Value {
@@ -325,7 +353,7 @@ mod tests {
     async fn aggregating_roles_show_the_rules_of_the_roles_they_select() {
         let store = kcp_storage::Memory::default();
         let bootstrap = Bootstrap::parse(SHIPPED).unwrap();
-        bootstrap.ensure(&store, Timestamp::UNIX_EPOCH).await.unwrap();
+        bootstrap.ensure(&store, BASE, Timestamp::UNIX_EPOCH).await.unwrap();
         let part = |role: &Value| role["rules"].as_array().unwrap().clone();
         let of_view = part(&stored(&store, "system:aggregate-to-view").await);
         assert!(!of_view.is_empty());
@@ -354,14 +382,14 @@ mod tests {
     async fn rules_taken_from_an_aggregating_role_come_back_at_the_next_start() {
         let store = kcp_storage::Memory::default();
         let bootstrap = Bootstrap::parse(SHIPPED).unwrap();
-        bootstrap.ensure(&store, Timestamp::UNIX_EPOCH).await.unwrap();
+        bootstrap.ensure(&store, BASE, Timestamp::UNIX_EPOCH).await.unwrap();
         let mut view = stored(&store, "view").await;
         let rules = view["rules"].take();
         codec::strip(&mut view);
         let key = Key::new(CLUSTER_ROLES, BASE, "", "view");
         let op = Op::put(key, Expect::Any, Stored::new(codec::encode(&view, 0)));
         store.commit(Batch::of(vec![op])).await.unwrap();
-        assert_eq!(bootstrap.ensure(&store, Timestamp::UNIX_EPOCH).await.unwrap(), 1);
+        assert_eq!(bootstrap.ensure(&store, BASE, Timestamp::UNIX_EPOCH).await.unwrap(), 1);
         assert_eq!(stored(&store, "view").await["rules"], rules);
     }
 
@@ -370,8 +398,12 @@ mod tests {
         let store = kcp_storage::Memory::default();
         let bootstrap = Bootstrap::parse(SHIPPED).unwrap();
         let now = Timestamp::UNIX_EPOCH;
-        assert_eq!(bootstrap.ensure(&store, now).await.unwrap(), bootstrap.objects.len());
-        assert_eq!(bootstrap.ensure(&store, now).await.unwrap(), 0);
+        let mut count = 0;
+        for cluster in [BASE, ROOT] {
+            count += bootstrap.ensure(&store, cluster, now).await.unwrap();
+            assert_eq!(bootstrap.ensure(&store, cluster, now).await.unwrap(), 0);
+        }
+        assert_eq!(count, bootstrap.objects.len());
     }
 
     #[tokio::test]

@@ -1,12 +1,13 @@
 //! The roles and bindings of one logical cluster, compiled: immutable, made from one revision of the store.
 
 use super::generations::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, LOGICAL_CLUSTERS, ROLE_BINDINGS, ROLES};
+use super::row::Row;
 use super::rule::Rule;
 use crate::codec;
 use crate::exchange::UserInfo;
 use kcp_apimachinery::selector::label::Selector;
 use kcp_apimachinery::text;
-use kcp_storage::{At, Backend, Error, Item, Key, KeyRange, ListQuery, Revision};
+use kcp_storage::{At, Backend, Error, Item, KeyRange, ListQuery, Revision};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -95,11 +96,11 @@ enum Subject {
 }
 
 impl Subject {
-    fn is(&self, user: &UserInfo) -> bool {
-        match self {
+    fn is_one_of(&self, users: &[UserInfo]) -> bool {
+        users.iter().any(|user| match self {
             Self::User(name) => *name == user.name,
             Self::Group(name) => user.is_in(name),
-        }
+        })
     }
 }
 
@@ -120,8 +121,8 @@ struct ClusterRole {
 /// One logical cluster's roles and bindings.
 #[derive(Default)]
 pub struct Derived {
-    /// Whether the logical cluster exists.
-    pub exists: bool,
+    /// What the logical cluster's row says; `None` where there is no such cluster.
+    pub row: Option<Row>,
     /// About how many bytes this takes.
     pub weight: u64,
     roles: HashMap<String, HashMap<String, Arc<[Rule]>>>,
@@ -154,8 +155,8 @@ impl Derived {
     /// stood side by side.
     pub async fn load(store: &dyn Backend, cluster: &str) -> Result<Self, Error> {
         let at = store.head();
-        let row = Key::new(LOGICAL_CLUSTERS, cluster, "", "cluster");
-        let mut state = Self { exists: store.get(&row).await?.is_some(), weight: 64, ..Self::default() };
+        let row = all(store, LOGICAL_CLUSTERS, cluster, at).await?.first().map(row);
+        let mut state = Self::of_row(row);
         for item in all(store, ROLES, cluster, at).await? {
             let role: StoredRole = parse(&item);
             let rules: Arc<[Rule]> = role.rules.unwrap_or_default().into();
@@ -186,6 +187,11 @@ impl Derived {
         Ok(state)
     }
 
+    /// A logical cluster without roles and bindings.
+    pub fn of_row(row: Option<Row>) -> Self {
+        Self { weight: 256 + row.as_ref().map_or(0, Row::weight), row, ..Self::default() }
+    }
+
     fn add(&mut self, binding: Binding) {
         // More than four thousand million bindings do not fit into memory.
         let index = u32::try_from(self.bindings.len()).unwrap_or(u32::MAX);
@@ -202,16 +208,19 @@ impl Derived {
         self.bindings.push(binding);
     }
 
-    /// What `user` is granted by this cluster's bindings: cluster-wide under the empty name, and by namespace. Roles are
-    /// looked up here first, then in `base`.
-    pub fn grants(&self, base: Option<&Self>, user: &UserInfo, into: &mut HashMap<String, Grants>) {
-        let by_group = user.groups.iter().filter_map(|group| self.groups.get(group)).flatten();
-        let mut indices: Vec<u32> = self.users.get(&user.name).into_iter().flatten().chain(by_group).copied().collect();
+    /// What any of `users` is granted by this cluster's bindings: cluster-wide under the empty name, and by namespace.
+    /// Roles are looked up here first, then in `base`.
+    pub fn grants(&self, base: Option<&Self>, users: &[UserInfo], into: &mut HashMap<String, Grants>) {
+        let by_group = users.iter().flat_map(|user| &user.groups).filter_map(|group| self.groups.get(group)).flatten();
+        let by_name = users.iter().filter_map(|user| self.users.get(&user.name)).flatten();
+        let mut indices: Vec<u32> = by_name.chain(by_group).copied().collect();
         indices.sort_unstable();
         indices.dedup();
         for index in indices {
             let binding = &self.bindings[index as usize];
-            let Some((_, subject)) = binding.subjects.iter().find(|(subject, _)| subject.is(user)) else { continue };
+            let Some((_, subject)) = binding.subjects.iter().find(|(subject, _)| subject.is_one_of(users)) else {
+                continue;
+            };
             let scope = into.entry(binding.namespace.clone()).or_default();
             match self.resolve(base, &binding.role, &binding.namespace) {
                 Ok(rules) => scope.grants.push(Grant {
@@ -288,11 +297,20 @@ async fn all(store: &dyn Backend, resource: &str, cluster: &str, at: Revision) -
     Ok(store.list(query).await?.items)
 }
 
-/// What cannot be read grants nothing: stored roles and bindings were validated when they were written.
-fn parse<T: DeserializeOwned + Default>(item: &Item) -> T {
+/// A stored row.
+pub fn row(item: &Item) -> Row {
+    Row::parse(&json(item))
+}
+
+fn json(item: &Item) -> Vec<u8> {
     let mut json = Vec::new();
     codec::write(&mut json, None, item.key.cluster(), item.revision, &item.value);
-    serde_json::from_slice(&json).unwrap_or_else(|error| {
+    json
+}
+
+/// What cannot be read grants nothing: stored roles and bindings were validated when they were written.
+fn parse<T: DeserializeOwned + Default>(item: &Item) -> T {
+    serde_json::from_slice(&json(item)).unwrap_or_else(|error| {
         tracing::error!(key = ?item.key, %error, "a stored role or binding cannot be read");
         T::default()
     })

@@ -1,6 +1,6 @@
 //! What callers may do: role-based rules of each logical cluster, and the rules that apply in all of them.
 //!
-//! A decision looks at what is stored and nothing else. The roles and bindings of a logical cluster are compiled at the
+//! A decision goes through a list of guards ([`guards`]) that look at what is stored and nothing else. The roles and bindings of a logical cluster are compiled at the
 //! first request that needs them ([`derived`]) and kept until one of them changes ([`generations`]); what applies to one
 //! user is picked out once and kept as long. The bootstrap roles live in the logical cluster `system:admin` and apply in
 //! every other one.
@@ -8,22 +8,28 @@
 mod attributes;
 pub mod bootstrap;
 pub mod derived;
+pub mod effective;
+pub mod entries;
 pub mod generations;
+mod guards;
 #[cfg(test)]
 mod model;
+pub mod row;
 pub mod rule;
-mod scope;
 mod step;
 
 pub use attributes::{Attributes, Decision, Reason};
-pub use scope::{ANONYMOUS, AUTHENTICATED, ORIGIN, SCOPES, UNAUTHENTICATED};
+pub use effective::{ANONYMOUS, AUTHENTICATED, ORIGIN, SCOPES, UNAUTHENTICATED};
+pub use guards::{BOOTSTRAPPER, CLUSTER_ADMIN, EXTERNAL_CLUSTER_ADMIN, LIFECYCLE};
 pub use step::{allow, require};
 
 use crate::exchange::UserInfo;
-use derived::{Derived, Grants, RoleRef};
-use generations::Generations;
+use derived::{Derived, Grants, RoleRef, Source};
+use effective::effective;
+use generations::{Generations, LOGICAL_CLUSTERS};
+use guards::{Case, Verdict};
 use kcp_apimachinery::status::Status;
-use kcp_storage::{Backend, Observer};
+use kcp_storage::{Backend, Key, Observer};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rule::Rule;
@@ -38,6 +44,8 @@ pub const ADMIN: &str = "system:kcp:admin";
 /// The logical cluster whose roles and bindings apply in every cluster.
 pub const BASE: &str = "system:admin";
 
+/// The verb on the path `/` that lets somebody into a logical cluster.
+const ENTER: &str = "access";
 /// The reason given where somebody has no business in a logical cluster, whether it exists or not.
 const DENIED: &str = "access denied";
 
@@ -45,6 +53,8 @@ const DENIED: &str = "access denied";
 const STATES: u64 = 64 << 20;
 /// Bytes of what applies to single users that are kept.
 const GRANTS: u64 = 32 << 20;
+/// Bytes of rows that are kept for those who need no rules.
+const ROWS: u64 = 4 << 20;
 /// Derivations that run side by side; each holds the roles of one cluster in memory.
 const LANES: usize = 64;
 
@@ -53,6 +63,7 @@ pub struct Authorization {
     store: Arc<dyn Backend>,
     generations: Arc<Generations>,
     states: Cache<String, State, ByWeight>,
+    rows: Cache<String, State, ByWeight>,
     granted: Cache<u64, Arc<Granted>, ByWeight>,
     hasher: RandomState,
     lanes: Box<[tokio::sync::Mutex<()>]>,
@@ -68,12 +79,14 @@ struct State {
 /// Everything granted to one user in one logical cluster.
 struct Granted {
     cluster: String,
-    name: String,
-    groups: Vec<String>,
+    /// Names and groups of everybody whose rules count.
+    users: Vec<(String, Vec<String>)>,
     own: Arc<Derived>,
     base: Arc<Derived>,
     wide: Grants,
     by_namespace: HashMap<String, Grants>,
+    /// What lets the user into the logical cluster.
+    entry: Option<Arc<Source>>,
     weight: u64,
 }
 
@@ -95,19 +108,20 @@ impl Weighter<u64, Arc<Granted>> for ByWeight {
 impl Authorization {
     /// Rules over the roles and bindings in `store`.
     pub fn new(store: &Arc<dyn Backend>) -> Self {
-        let generations = Arc::new(Generations::default());
+        let generations = Arc::new(Generations::new(generations::of_rules));
         store.observe(Arc::clone(&generations) as Arc<dyn Observer>);
         Self {
             store: Arc::clone(store),
             generations,
             states: Cache::with_weighter(1024, STATES, ByWeight),
+            rows: Cache::with_weighter(1024, ROWS, ByWeight),
             granted: Cache::with_weighter(1024, GRANTS, ByWeight),
             hasher: RandomState::new(),
             lanes: (0..LANES).map(|_| tokio::sync::Mutex::new(())).collect(),
         }
     }
 
-    /// Whether `user` has business in `cluster` and may do there what `attributes` describe.
+    /// Whether `user` may be in `cluster` and may do there what `attributes` describe.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -117,21 +131,12 @@ impl Authorization {
         user: &UserInfo,
         attributes: &Attributes<'_>,
     ) -> Result<Decision, Status> {
-        let scoped = scope::effective(cluster, user);
-        if scoped.is_in(MASTERS) {
-            return Ok(Decision { allowed: true, reason: Reason::None });
-        }
-        let denied = Decision { allowed: false, reason: Reason::Text(DENIED) };
-        // The server's own clusters.
-        if cluster.starts_with("system:") {
-            return Ok(denied);
-        }
-        let granted = self.granted(cluster, &scoped).await?;
-        Ok(if granted.may_enter(user) { granted.decide(attributes) } else { denied })
+        self.decide(cluster, user, attributes, false, |_, _| {}).await
     }
 
-    /// Whether the roles and bindings of `cluster`, and those of every cluster, let `user` do what `attributes` describe.
-    /// Never decides by a state older than the last acknowledged write to a role or binding.
+    /// A deep check: whether the roles and bindings of `cluster`, and those of every cluster, let `user` do what
+    /// `attributes` describe, be it in a cluster that is closed to him. Never decides by a state older than the last
+    /// acknowledged write to a role or binding.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -141,11 +146,35 @@ impl Authorization {
         user: &UserInfo,
         attributes: &Attributes<'_>,
     ) -> Result<Decision, Status> {
-        let scoped = scope::effective(cluster, user);
-        if scoped.is_in(MASTERS) {
-            return Ok(Decision { allowed: true, reason: Reason::None });
-        }
-        Ok(self.granted(cluster, &scoped).await?.decide(attributes))
+        self.decide(cluster, user, attributes, true, |_, _| {}).await
+    }
+
+    /// Whether `user` may be in `cluster` at all, whatever he may do there.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn enters(&self, cluster: &str, user: &UserInfo) -> Result<bool, Status> {
+        let decision = self.permits(cluster, user, &Attributes::path(ENTER, "/")).await?;
+        Ok(!matches!(decision.step, guards::REQUIRED_GROUPS | guards::CONTENT))
+    }
+
+    async fn decide(
+        &self,
+        cluster: &str,
+        user: &UserInfo,
+        attributes: &Attributes<'_>,
+        deep: bool,
+        seen: impl FnMut(&'static str, &Verdict),
+    ) -> Result<Decision, Status> {
+        let users = effective(cluster, user);
+        let acting = &users[0];
+        // Who may do everything needs no rules, and his requests derive none.
+        let granted = if acting.is_in(MASTERS) {
+            Arc::new(Granted::of_row(self.row(cluster).await?))
+        } else {
+            self.granted(cluster, &users).await?
+        };
+        Ok(guards::decide(&Case { cluster, user, acting, granted: &granted, attributes, deep }, seen))
     }
 
     /// Every rule that applies to `user` in `cluster`, cluster-wide and in `namespace` (empty for none), in the order of
@@ -154,8 +183,7 @@ impl Authorization {
     /// # Errors
     /// When the store cannot be read.
     pub async fn rules_for(&self, cluster: &str, user: &UserInfo, namespace: &str) -> Result<Held, Status> {
-        let scoped = scope::effective(cluster, user);
-        let granted = self.granted(cluster, &scoped).await?;
+        let granted = self.granted(cluster, &effective(cluster, user)).await?;
         let mut held = Held::default();
         let mut missing = Vec::new();
         for scope in [Some(&granted.wide), granted.in_namespace(namespace)].into_iter().flatten() {
@@ -183,7 +211,7 @@ impl Authorization {
 
     async fn state(&self, cluster: &str) -> Result<Arc<Derived>, Status> {
         // Taken before anything is read: what is derived is at least this new.
-        let needed = self.generations.of(cluster);
+        let needed = self.generations.of(cluster, "");
         if let Some(state) = self.states.get(cluster)
             && state.generation >= needed
         {
@@ -199,54 +227,73 @@ impl Authorization {
         {
             return Ok(state.derived);
         }
-        let generation = self.generations.of(cluster);
-        let derived = Derived::load(&*self.store, cluster).await.map_err(|error| {
-            tracing::error!(cluster, %error, "roles cannot be read");
-            Status::internal("the rules of the logical cluster cannot be read")
-        })?;
+        let generation = self.generations.of(cluster, "");
+        let derived = Derived::load(&*self.store, cluster).await.map_err(|error| unreadable(cluster, &error))?;
         let derived = Arc::new(derived);
         self.states.insert(cluster.to_owned(), State { generation, derived: Arc::clone(&derived) });
         Ok(derived)
     }
 
-    async fn granted(&self, cluster: &str, user: &UserInfo) -> Result<Arc<Granted>, Status> {
+    /// The row of a logical cluster without anything else that is derived.
+    async fn row(&self, cluster: &str) -> Result<Arc<Derived>, Status> {
+        let generation = self.generations.of(cluster, "");
+        for known in [&self.states, &self.rows] {
+            if let Some(state) = known.get(cluster)
+                && state.generation >= generation
+            {
+                return Ok(state.derived);
+            }
+        }
+        let key = Key::new(LOGICAL_CLUSTERS, cluster, "", "cluster");
+        let item = self.store.get(&key).await.map_err(|error| unreadable(cluster, &error))?;
+        let derived = Arc::new(Derived::of_row(item.as_ref().map(derived::row)));
+        self.rows.insert(cluster.to_owned(), State { generation, derived: Arc::clone(&derived) });
+        Ok(derived)
+    }
+
+    async fn granted(&self, cluster: &str, users: &[UserInfo]) -> Result<Arc<Granted>, Status> {
         let own = self.state(cluster).await?;
         let base = if cluster == BASE { Arc::clone(&own) } else { self.state(BASE).await? };
-        let key = self.identity(cluster, user);
+        let key = self.identity(cluster, users);
         if let Some(granted) = self.granted.get(&key)
-            && granted.is_for(cluster, user, &own, &base)
+            && granted.is_for(cluster, users, &own, &base)
         {
             return Ok(granted);
         }
         let mut by_namespace = HashMap::new();
         // Bindings of the base resolve in the base alone, or a tenant's role could stand in for a bootstrap role.
-        base.grants(None, user, &mut by_namespace);
+        base.grants(None, users, &mut by_namespace);
         if cluster != BASE {
-            own.grants(Some(&base), user, &mut by_namespace);
+            own.grants(Some(&base), users, &mut by_namespace);
         }
-        let wide = by_namespace.remove("").unwrap_or_default();
+        let mut granted = Granted::of_row(own);
+        cluster.clone_into(&mut granted.cluster);
+        granted.base = base;
+        granted.users = users.iter().map(|user| (user.name.clone(), user.groups.clone())).collect();
+        granted.wide = by_namespace.remove("").unwrap_or_default();
         let count: usize = by_namespace.values().map(|scope| scope.grants.len() + 1).sum();
-        let granted = Arc::new(Granted {
-            cluster: cluster.to_owned(),
-            name: user.name.clone(),
-            groups: user.groups.clone(),
-            weight: 256 + 160 * (count + wide.grants.len()) as u64,
-            own,
-            base,
-            wide,
-            by_namespace,
-        });
+        granted.weight = 256 * users.len() as u64 + 160 * (count + granted.wide.grants.len()) as u64;
+        granted.by_namespace = by_namespace;
+        granted.entry = granted.find(&Attributes::path(ENTER, "/")).cloned();
+        let granted = Arc::new(granted);
         self.granted.insert(key, Arc::clone(&granted));
         Ok(granted)
     }
 
-    fn identity(&self, cluster: &str, user: &UserInfo) -> u64 {
+    fn identity(&self, cluster: &str, users: &[UserInfo]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         cluster.hash(&mut hasher);
-        user.name.hash(&mut hasher);
-        user.groups.hash(&mut hasher);
+        for user in users {
+            user.name.hash(&mut hasher);
+            user.groups.hash(&mut hasher);
+        }
         hasher.finish()
     }
+}
+
+fn unreadable(cluster: &str, error: &kcp_storage::Error) -> Status {
+    tracing::error!(cluster, %error, "roles cannot be read");
+    Status::internal("the rules of the logical cluster cannot be read")
 }
 
 /// Rules that apply to somebody.
@@ -265,38 +312,45 @@ impl Held {
 }
 
 impl Granted {
-    /// The key is a hash, so the identity is compared in full; the derived states are compared by identity, and this
+    /// Of somebody to whom nothing is granted.
+    fn of_row(own: Arc<Derived>) -> Self {
+        Self {
+            cluster: String::new(),
+            users: Vec::new(),
+            base: Arc::clone(&own),
+            own,
+            wide: Grants::default(),
+            by_namespace: HashMap::new(),
+            entry: None,
+            weight: 0,
+        }
+    }
+
+    /// The key is a hash, so identities are compared in full; the derived states are compared by identity, and this
     /// value keeps them alive, so an address is never that of another state.
-    fn is_for(&self, cluster: &str, user: &UserInfo, own: &Arc<Derived>, base: &Arc<Derived>) -> bool {
+    fn is_for(&self, cluster: &str, users: &[UserInfo], own: &Arc<Derived>, base: &Arc<Derived>) -> bool {
         Arc::ptr_eq(&self.own, own)
             && Arc::ptr_eq(&self.base, base)
-            && self.name == user.name
-            && self.groups == user.groups
+            && self.users.len() == users.len()
+            && self.users.iter().zip(users).all(|((name, groups), user)| *name == user.name && *groups == user.groups)
             && self.cluster == cluster
     }
 
-    /// Whether the user has business in the cluster at all. For administrators every name is a logical cluster; who may
-    /// enter one that exists is for its rules to say.
-    fn may_enter(&self, user: &UserInfo) -> bool {
-        self.own.exists || user.is_in(ADMIN)
+    /// What allows it.
+    fn find(&self, attributes: &Attributes<'_>) -> Option<&Arc<Source>> {
+        let scopes = [Some(&self.wide), self.in_namespace(attributes.namespace)];
+        let mut grants = scopes.into_iter().flatten().flat_map(|scope| &scope.grants);
+        grants.find(|grant| grant.rules.iter().any(|rule| rule.allows(attributes))).map(|grant| &grant.source)
     }
 
-    fn decide(&self, attributes: &Attributes<'_>) -> Decision {
+    /// Why roles that might allow it could not be resolved, if any could not.
+    fn missing(&self, attributes: &Attributes<'_>) -> Reason {
         let scopes = [Some(&self.wide), self.in_namespace(attributes.namespace)];
-        for scope in scopes.into_iter().flatten() {
-            for grant in &scope.grants {
-                if grant.rules.iter().any(|rule| rule.allows(attributes)) {
-                    return Decision { allowed: true, reason: Reason::Binding(Arc::clone(&grant.source)) };
-                }
-            }
-        }
         let missing: Vec<&String> = scopes.into_iter().flatten().flat_map(|scope| &scope.missing).collect();
-        let reason = if missing.is_empty() {
-            Reason::None
-        } else {
-            Reason::Shared(format!("RBAC: {}", aggregate(missing)).into())
-        };
-        Decision { allowed: false, reason }
+        if missing.is_empty() {
+            return Reason::None;
+        }
+        Reason::Shared(format!("RBAC: {}", aggregate(missing)).into())
     }
 
     fn in_namespace(&self, namespace: &str) -> Option<&Grants> {

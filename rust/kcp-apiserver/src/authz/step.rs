@@ -10,6 +10,8 @@ use kcp_storage::BoxFuture;
 
 /// Health is answered to everybody.
 const ALWAYS: [&str; 3] = ["/healthz", "/readyz", "/livez"];
+/// The server's own metrics, which are no logical cluster's.
+const METRICS_PATH: &str = "/metrics";
 /// The logical cluster whose rules decide who reads the server's own metrics.
 const METRICS: &str = "root";
 
@@ -42,8 +44,11 @@ async fn decide(authorization: &Authorization, exchange: &Exchange, attributes: 
             denied()
         }
         Cluster::None => {
-            let cluster = if attributes.path == "/metrics" { METRICS } else { BASE };
+            let cluster = if attributes.path == METRICS_PATH { METRICS } else { BASE };
             by_rules(authorization, cluster, user, &attributes).await
+        }
+        Cluster::Wildcard | Cluster::Named(_) if !attributes.is_resource && attributes.path == METRICS_PATH => {
+            Err(Status::generic(501, "shard-level endpoint not available at workspace scope"))
         }
         Cluster::Wildcard if !is_administrator(user) => denied(),
         Cluster::Wildcard => {
@@ -52,13 +57,19 @@ async fn decide(authorization: &Authorization, exchange: &Exchange, attributes: 
             }
             Ok(())
         }
-        // No workspace answers to a path of several words, so only administrators learn that there is none.
+        // The path leads nowhere, and only administrators learn that.
         Cluster::Named(name) if name.is_path() => {
             if !is_administrator(user) {
                 return denied();
             }
             let resource = GroupResource { group: "tenancy.kcp.io".into(), resource: "workspaces".into() };
             Err(Status::not_found(&resource, name.as_str()))
+        }
+        Cluster::Named(name) if exchange.unavailable => {
+            if authorization.enters(name.as_str(), user).await? {
+                return Err(Status::service_unavailable("Not available."));
+            }
+            denied()
         }
         Cluster::Named(name) => {
             let decision = authorization.permits(name.as_str(), user, &attributes).await?;

@@ -41,7 +41,7 @@ async fn get(server: &ApiServer, path: &str, headers: &[(http::HeaderName, &str)
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let body = RequestBody::new(Empty::new().map_err(|never| match never {}));
     let mut exchange = Exchange::new(parts, body, Peer::default());
-    crate::cluster::resolve(server, &mut exchange).unwrap();
+    crate::cluster::resolve(server, &mut exchange).await.unwrap();
     let crate::chain::Next::Answer(response) = crate::paths::serve(server, &mut exchange).await.unwrap() else {
         panic!("{path} is answered")
     };

@@ -4,10 +4,12 @@ use super::base::{self, Base, text};
 use super::turns::Turns;
 use super::{Admission, Departure, Part, Strategy, aggregation, cells};
 use crate::authz::derived::RoleRef;
+use crate::authz::entries::subject_terms;
 use crate::authz::rule::{Rule, describe_compact, quoted_list, uncovered};
 use crate::authz::{Attributes, MASTERS};
 use crate::exchange::Exchange;
 use crate::server::ApiServer;
+use bytes::Bytes;
 use kcp_apimachinery::field::{BadValue, Error, ErrorList, Path};
 use kcp_apimachinery::gvk::GroupResource;
 use kcp_apimachinery::patch::StrategicSchema;
@@ -257,6 +259,10 @@ impl Strategy for Rbac {
             }
             aggregation::depart(server, &self.turns, key).await
         })
+    }
+
+    fn terms(&self, object: &Value) -> Vec<Bytes> {
+        subject_terms(object)
     }
 
     fn admits_first(&self) -> bool {

@@ -17,6 +17,7 @@ async fn a_binding_counts_in_its_own_cluster_and_not_after_its_end() {
     make(&harness, "one").await;
     make(&harness, "two").await;
     let bindings = format!("/clusters/one{RBAC}/clusterrolebindings");
+    harness.admit("one", json!({"kind": "User", "name": "bob"})).await;
     for _ in 0..20 {
         harness.get("bob", &format!("/clusters/one{CONFIG_MAPS}")).await.expect(403);
         let binding = json!({"apiVersion": V1, "kind": "ClusterRoleBinding", "metadata": {"name": "b"},
@@ -42,6 +43,8 @@ async fn a_role_narrowed_is_narrow_at_once() {
     let binding = json!({"apiVersion": V1, "kind": "RoleBinding", "metadata": {"name": "b"},
         "roleRef": {"kind": "Role", "name": "r"}, "subjects": [{"kind": "Group", "name": "developers"}]});
     harness.post("admin", &format!("/clusters/one{RBAC}/namespaces/default/rolebindings"), binding).await.expect(201);
+    harness.get("alice", &format!("/clusters/one{CONFIG_MAPS}")).await.expect(403);
+    harness.admit("one", json!({"kind": "Group", "name": "developers"})).await;
     harness.get("alice", &format!("/clusters/one{CONFIG_MAPS}")).await.expect(200);
     harness.get("alice", "/clusters/one/api/v1/configmaps").await.expect(403);
     harness.call("admin", "PUT", &format!("{roles}/r"), role(json!(["get"]))).await.expect(200);
@@ -57,6 +60,7 @@ async fn a_role_narrowed_is_narrow_at_once() {
 async fn view_takes_in_roles_that_are_labelled_for_it() {
     let harness = Harness::new().await;
     make(&harness, "one").await;
+    harness.admit("one", json!({"kind": "User", "name": "bob"})).await;
     harness.bind("one", "view", json!({"kind": "User", "name": "bob"})).await;
     let path = "/clusters/one/apis/coordination.k8s.io/v1/namespaces/default/leases";
     harness.get("bob", path).await.expect(403);
@@ -66,6 +70,7 @@ async fn view_takes_in_roles_that_are_labelled_for_it() {
     harness.post("admin", &format!("/clusters/one{RBAC}/clusterroles"), role).await.expect(201);
     harness.get("bob", path).await.expect(200);
     make(&harness, "two").await;
+    harness.admit("two", json!({"kind": "User", "name": "bob"})).await;
     harness.bind("two", "view", json!({"kind": "User", "name": "bob"})).await;
     harness.get("bob", &path.replace("/one/", "/two/")).await.expect(403);
 }
@@ -138,6 +143,7 @@ async fn impersonation_stays_within_what_the_caller_may_hand_on() {
     let rules = json!([{"apiGroups": [""], "resources": ["users", "groups"], "verbs": ["impersonate"]}]);
     let role = json!({"apiVersion": V1, "kind": "ClusterRole", "metadata": {"name": "actor"}, "rules": rules});
     harness.post("admin", &format!("/clusters/one{RBAC}/clusterroles"), role).await.expect(201);
+    harness.admit("one", json!({"kind": "User", "name": "bob"})).await;
     harness.bind("one", "actor", json!({"kind": "User", "name": "alice"})).await;
     harness.bind("one", "view", json!({"kind": "User", "name": "bob"})).await;
     let path = format!("/clusters/one{CONFIG_MAPS}");

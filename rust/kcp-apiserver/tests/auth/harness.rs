@@ -159,6 +159,11 @@ impl Harness {
         answer.body["status"]["token"].as_str().expect("a token").to_owned()
     }
 
+    /// Lets somebody into a cluster.
+    pub async fn admit(&self, cluster: &str, subject: Value) {
+        self.bind(cluster, "system:kcp:workspace:access", subject).await;
+    }
+
     /// Binds a user to a cluster role in one cluster.
     pub async fn bind(&self, cluster: &str, role: &str, subject: Value) {
         let path = format!("/clusters/{cluster}{RBAC}/clusterrolebindings");
