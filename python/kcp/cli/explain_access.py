@@ -1,0 +1,86 @@
+"""`kubectl kcp explain-access USER VERB RESOURCE`: which rule allows a request, or what denies it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kcp.cli.plugin import UserError, usage
+from kcp.cli.target import Target
+
+if TYPE_CHECKING:
+    from kcp.cli.plugin import Call
+    from kcp.client.http import HttpClient
+
+REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+
+
+def run(call: Call) -> int:
+    """Ask the workspace's authorizer; exit status 0 when it allows, 1 when it does not."""
+    if not call.words:
+        print(usage(call.command, call.line))
+        return 0
+    if len(call.words) != 3:
+        raise UserError(f"accepts 3 arg(s), received {len(call.words)}")
+    user, verb, what = call.words
+    target = Target(call)
+    place = target.wanted
+    spec = {"user": user, **({"groups": list(call.flag("groups"))} if call.flag("groups") else {})}
+    if what.startswith("/"):
+        spec["nonResourceAttributes"] = {"verb": verb, "path": what}
+    else:
+        resource, group = _resource(target.client, place.url, what.partition("/")[0])
+        spec["resourceAttributes"] = attributes(verb, what, resource, group, str(call.flag("namespace")))
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+    status = target.client.post(place.url + REVIEWS, body).get("status") or {}
+    print(verdict(status, user, verb, what, place.path))
+    return 0 if status.get("allowed") else 1
+
+
+def attributes(verb: str, what: str, resource: str, group: str, namespace: str) -> dict[str, str]:
+    """Return what a review asks about `resource[.group][/name]`; a resource may have a subresource, `pods:log`."""
+    name = what.partition("/")[2]
+    plain, _, subresource = resource.partition(":")
+    wanted = {
+        "verb": verb,
+        "group": group,
+        "resource": plain,
+        "subresource": subresource,
+        "name": name,
+        "namespace": namespace,
+    }
+    return {field: value for field, value in wanted.items() if value or field == "group"}
+
+
+def _resource(client: HttpClient, url: str, word: str) -> tuple[str, str]:
+    """Return resource and group of `resource.group`; a resource alone is looked for in what is served."""
+    resource, dot, group = word.partition(".")
+    if dot or resource == "*":
+        return resource, group
+    plain = resource.partition(":")[0]
+    for version, found in _served(client, url):
+        if plain in {found["name"], found.get("singularName"), *(found.get("shortNames") or [])}:
+            return found["name"] + resource[len(plain) :], version.rpartition("/")[0]
+    raise UserError(f'the workspace does not have a resource type "{plain}"; write it as resource.group to ask anyway')
+
+
+def _served(client: HttpClient, url: str) -> list[tuple[str, dict[str, Any]]]:
+    groups = client.get(f"{url}/apis").get("groups") or []
+    paths = [("v1", "/api/v1")]
+    for group in groups:
+        version = group["preferredVersion"]["groupVersion"]
+        paths.append((version, f"/apis/{version}"))
+    return [(version, found) for version, path in paths for found in client.get(url + path).get("resources") or []]
+
+
+def verdict(status: dict[str, Any], user: str, verb: str, what: str, path: str) -> str:
+    """Return what to say about an answer."""
+    allowed = bool(status.get("allowed"))
+    reason = str(status.get("reason") or "").strip()
+    if not reason:
+        reason = "the authorizer gives no reason" if allowed else "no rule allows it"
+    lines = [f'"{user}" {"may" if allowed else "may not"} {verb} {what} in {path}: {reason}']
+    if status.get("denied"):
+        lines.append("It is denied whatever other rules say.")
+    if error := str(status.get("evaluationError") or "").strip():
+        lines.append(f"Not everything could be looked at: {error}")
+    return "\n".join(lines)
