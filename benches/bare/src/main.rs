@@ -37,10 +37,11 @@ async fn run(directory: &Path) -> Result<(), Box<dyn Error>> {
         built_ins: BuiltIns::parse(BUILT_INS)?,
         authentication: Authentication::new(credentials)?,
         bridge: None,
+        hooks: None,
         external_address: address.to_string(),
         root_ca: pem.clone(),
         event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
-    });
+    })?;
     let tls = Tls::new(pem.as_bytes(), certificate.signing_key.serialize_pem().as_bytes(), None)?;
     let listener = Listener::open(Settings { socket, tls, limits: Limits::default() }, api)?;
     println!("https://{address}");

@@ -59,7 +59,7 @@ NOT_OBJECTS = {
     "a huge exponent": (JSON, b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"generation":1e999}}', 400),
     "YAML that is none": (YAML, b"a: [b\n: - }", 400),
     "YAML without UTF-8": (YAML, b"a: \xff", 400),
-    "two YAML documents": (YAML, b"a: 1\n---\nb: 2\n", 400),
+    "two YAML documents, of which the first counts": (YAML, b"a: 1\n---\nmetadata: {name: second}\n", 422),
     "a YAML tag": (YAML, b'!!python/object/apply:os.system ["id"]', 400),
     "deep YAML flow": (YAML, b"[" * DEPTH + b"]" * DEPTH, 400),
     "deep YAML maps": (YAML, b"{a: " * DEPTH + b"1" + b"}" * DEPTH, 400),
