@@ -2,6 +2,7 @@
 
 pub mod content;
 pub mod ending;
+pub mod home;
 pub mod names;
 pub mod paths;
 pub mod row;

@@ -3,6 +3,7 @@
 use crate::chain::{Next, StepResult};
 use crate::exchange::Exchange;
 use crate::server::ApiServer;
+use crate::tenancy::home;
 use crate::verbs::options::parse_revision;
 use crate::verbs::target::Target;
 use crate::verbs::{output, storage_error};
@@ -12,6 +13,9 @@ use kcp_storage::Item;
 
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
+    if home::is_asked_for(target) {
+        return home::serve(server, exchange, target).await;
+    }
     let negotiated = output::negotiate(exchange, target)?;
     let wanted = crate::request_info::value(exchange.query(), "resourceVersion").unwrap_or_default();
     let parsed = parse_revision(&wanted).map_err(|status| match target.served.storage.as_str() {
