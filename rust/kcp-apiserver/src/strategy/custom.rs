@@ -7,7 +7,7 @@ use crate::native::{Counts, Native};
 use crate::registry::{DEFINITIONS, definition_name};
 use crate::server::ApiServer;
 use crate::strategy::rules::{Rules, Write};
-use crate::strategy::{Admission, Part, Removal, Strategy};
+use crate::strategy::{Admission, Departure, Part, Removal, Strategy};
 use bytes::Bytes;
 use kcp_apimachinery::field::ErrorList;
 use kcp_apimachinery::managed::{FieldSet, Type};
@@ -158,6 +158,13 @@ impl Strategy for Custom {
 
     fn begin_removal(&self, object: &mut Value) -> Removal {
         self.rules.map_or(Removal::Now, |rules| rules.begin_removal(object))
+    }
+
+    fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
+        match self.rules {
+            Some(rules) => rules.depart(server, key),
+            None => Box::pin(std::future::ready(Ok(Departure::default()))),
+        }
     }
 
     fn work(&self, object: &Value) -> Vec<&'static str> {

@@ -1,12 +1,12 @@
 //! What a kind that the program brings by a definition means beyond what the definition says.
 
 use super::tenancy;
-use super::{Admission, Part, Removal, Strategy};
+use super::{Admission, Departure, Part, Removal, Strategy};
 use crate::exchange::{Exchange, UserInfo};
 use crate::server::ApiServer;
 use bytes::Bytes;
 use kcp_apimachinery::{Status, names};
-use kcp_storage::BoxFuture;
+use kcp_storage::{BoxFuture, Key};
 use serde_json::Value;
 
 /// A write that is to be admitted.
@@ -46,6 +46,12 @@ pub trait Rules: Send + Sync + 'static {
     fn begin_removal(&self, object: &mut Value) -> Removal {
         let _ = object;
         Removal::Now
+    }
+
+    /// See [`Strategy::depart`].
+    fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
+        let _ = (server, key);
+        Box::pin(std::future::ready(Ok(Departure::default())))
     }
 
     /// See [`Strategy::work`].

@@ -4,10 +4,11 @@ use super::forbidden;
 use crate::exchange::Exchange;
 use crate::server::ApiServer;
 use crate::strategy::rules::{Rules, Write};
-use crate::strategy::{Admission, Part};
-use crate::tenancy::{GROUP, PATH, ROOT, TYPES, row::Row, types};
+use crate::strategy::{Admission, Departure, Part};
+use crate::tenancy::{GROUP, PATH, ROOT, TEMPLATES, TYPES, row::Row, types};
+use crate::verbs::storage_error;
 use kcp_apimachinery::{Status, meta, names};
-use kcp_storage::{BoxFuture, Key};
+use kcp_storage::{BoxFuture, Expect, Key, Op};
 use serde_json::Value;
 
 /// The rules of WorkspaceTypes.
@@ -31,6 +32,16 @@ impl Rules for Types {
         write: Write<'a>,
     ) -> BoxFuture<'a, Result<Admission, Status>> {
         Box::pin(admit(server, exchange, write))
+    }
+
+    /// What a type amounted to goes with it.
+    fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
+        Box::pin(async move {
+            let template = Key::new(TEMPLATES, key.cluster(), "", key.name());
+            let found = server.store.get(&template).await.map_err(|error| storage_error(&error))?;
+            let also = found.map(|item| Op::delete(template, Expect::At(item.revision))).into_iter().collect();
+            Ok(Departure { also, ..Departure::default() })
+        })
     }
 }
 
