@@ -128,6 +128,7 @@ class Server:
         tokens: list[tuple[str, _User]],
         token_file: str | None,
         event_ttl: float,
+        total_object_limit: int,
         bridge: bool,
         workers: int,
     ) -> Server:
@@ -149,6 +150,8 @@ class Server:
             tokens: static bearer tokens and whom each stands for; only digests are kept.
             token_file: the content of a token file (CSV).
             event_ttl: seconds for which events are kept after they were last written.
+            total_object_limit: objects that a logical cluster may hold unless its LogicalCluster says otherwise; 0: any
+                number.
             bridge: whether requests for the application become `Request` events.
             workers: threads of the runtime; 0 chooses by the number of cores.
 

@@ -41,6 +41,7 @@ async fn run(directory: &Path) -> Result<(), Box<dyn Error>> {
         external_address: address.to_string(),
         root_ca: pem.clone(),
         event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
+        total_object_limit: 0,
     })?;
     let tls = Tls::new(pem.as_bytes(), certificate.signing_key.serialize_pem().as_bytes(), None)?;
     let listener = Listener::open(Settings { socket, tls, limits: Limits::default() }, api)?;

@@ -4,11 +4,14 @@
 //! kcp-bench-storage load    SYSTEM DIRECTORY OBJECTS   fills an empty store
 //! kcp-bench-storage measure SYSTEM DIRECTORY OBJECTS   opens it in a new process, reads cold, reads hot, writes durably
 //! kcp-bench-storage watch   own    DIRECTORY 0         tells 200 watchers while 10,000 others wait
+//! kcp-bench-storage births  own    DIRECTORY CLUSTERS  bears so many workspaces below 10,000 parents
+//! kcp-bench-storage cold    own    DIRECTORY CLUSTERS  opens that in a new process and reads clusters at random
 //! ```
 //! SYSTEM is `own` (event log in front of fjall), `fjall` (everything in fjall, synced per batch) or `redb`. Each
 //! phase prints lines of `name value`. The same clients, keys and values meet every system; rivals get the group
 //! commit in front of them that `own` has inside.
 
+mod births;
 mod committer;
 mod fanout;
 mod fjall_a;
@@ -59,7 +62,7 @@ fn open(system: &str, directory: &Path, loading: bool) -> Arc<dyn System> {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [phase, system, directory, objects] = arguments.as_slice() else {
-        panic!("usage: kcp-bench-storage load|measure|watch own|fjall|redb DIRECTORY OBJECTS");
+        panic!("usage: kcp-bench-storage load|measure|watch|births|cold own|fjall|redb DIRECTORY OBJECTS");
     };
     let objects: u64 = objects.parse().expect("OBJECTS is a number");
     let directory = Path::new(directory);
@@ -67,6 +70,8 @@ fn main() {
     match phase.as_str() {
         "load" => runtime.block_on(load(system, directory, objects)),
         "watch" => runtime.block_on(fanout::run(directory)),
+        "births" => runtime.block_on(births::run(directory, objects)),
+        "cold" => runtime.block_on(births::read(directory, objects)),
         "measure" => runtime.block_on(measure(system, directory, objects)),
         other => panic!("unknown phase {other}"),
     }

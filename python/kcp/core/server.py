@@ -53,6 +53,7 @@ class Options:
     tokens: tuple[Token, ...] = ()
     token_file: str | None = None
     event_ttl: float = 3600.0
+    total_object_limit: int = 0
     clusters: tuple[str, ...] = ()
     bridge: bool = False
     workers: int = 0
@@ -152,6 +153,7 @@ class Server:
                 tokens=[(token.secret, token.user.as_core()) for token in options.tokens],
                 token_file=options.token_file,
                 event_ttl=options.event_ttl,
+                total_object_limit=options.total_object_limit,
                 bridge=options.bridge,
                 workers=options.workers,
             )

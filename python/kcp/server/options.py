@@ -40,7 +40,8 @@ LATER = (
     "--feature-gates",
     "--home-workspaces-*",
     "--leader-election-*",
-    "--logical-cluster-*",
+    "--logical-cluster-admin-kubeconfig",
+    "--logical-cluster-object-count-scan-interval",
     "--miniproxy-mapping-file",
     "--mount-proxy-*",
     "--oidc-*",
@@ -84,6 +85,7 @@ class Options:
     run_controllers: bool
     controllers: tuple[str, ...]
     event_ttl: float
+    total_object_limit: int
 
 
 class _Parser(argparse.ArgumentParser):
@@ -127,6 +129,12 @@ def batteries(text: str) -> frozenset[str]:
     if USER in chosen and ADMIN not in chosen:
         raise argparse.ArgumentTypeError("battery user needs battery admin")
     return frozenset(chosen)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of 0 or more')
+    return int(text)
 
 
 def _port(text: str) -> int:
@@ -214,6 +222,15 @@ def parser() -> argparse.ArgumentParser:
         metavar="DURATION",
         help="how long events are kept after they were last written (default 1h)",
     )
+    serving.add_argument(
+        "--logical-cluster-total-object-limit",
+        dest="total_object_limit",
+        type=_count,
+        default=0,
+        metavar="NUMBER",
+        help="how many objects a logical cluster may hold unless its annotation core.kcp.io/max-total-objects says "
+        "otherwise; not for root and system:*; 0 for any number (default 0)",
+    )
     who = result.add_argument_group("authentication")
     who.add_argument(
         "--client-ca-file",
@@ -289,5 +306,6 @@ def parse(arguments: Sequence[str]) -> Options:
         listener=found.listener,
         run_controllers=found.run_controllers,
         event_ttl=found.event_ttl,
+        total_object_limit=found.total_object_limit,
         controllers=tuple(name.strip() for name in found.controllers.split(",") if name.strip()),
     )

@@ -134,6 +134,7 @@ def _open(options: Options, root: Path, serving: files.Serving, host: str, token
                 tokens=tuple(Token(token, _user(name)) for name, token in tokens.items()),
                 token_file=None if token_file is None else token_file.decode(errors="replace"),
                 event_ttl=options.event_ttl,
+                total_object_limit=options.total_object_limit,
                 clusters=(ROOT_CLUSTER,),
                 bridge=True,
             )

@@ -14,6 +14,7 @@ use crate::health::Health;
 use crate::hooks::{Hooks, Nobody};
 use crate::metrics::Metrics;
 use crate::mounts::Bridge;
+use crate::quota::Quota;
 use crate::registry::{BuiltIns, Registry};
 use crate::respond;
 use crate::tenancy::paths::Paths;
@@ -42,6 +43,8 @@ pub struct Config {
     pub root_ca: String,
     /// How long events are kept after they were last written.
     pub event_ttl: Duration,
+    /// How many objects a logical cluster may hold that names no limit of its own; 0: any number.
+    pub total_object_limit: u64,
 }
 
 /// A server. It holds no sockets and no globals: several run in one process.
@@ -82,6 +85,8 @@ pub struct ApiServer {
     pub health: Health,
     /// What is counted.
     pub metrics: Metrics,
+    /// How many objects a logical cluster may hold.
+    pub quota: Quota,
 }
 
 /// Tells waiting requests which revision was committed last.
@@ -103,6 +108,7 @@ impl ApiServer {
     pub fn new(config: Config) -> Result<Arc<Self>, String> {
         let registry = Arc::new(Registry::new(config.built_ins, Arc::clone(&config.store))?);
         let authorization = Authorization::new(&config.store);
+        let quota = Quota::new(config.total_object_limit, authorization.generations());
         let (sender, newest) = tokio::sync::watch::channel(config.store.head());
         config.store.observe(Arc::new(Newest(sender)));
         Ok(Arc::new(Self {
@@ -124,6 +130,7 @@ impl ApiServer {
             documents: Documents::default(),
             health: Health::default(),
             metrics: Metrics::default(),
+            quota,
         }))
     }
 

@@ -69,7 +69,7 @@ impl Server {
     #[new]
     #[pyo3(signature = (
         *, resources, definitions, bootstrap_roles, clusters, store, fsync, listen, certificate, key, client_ca, external_host, root_ca,
-        service_account_key, tokens, token_file, event_ttl, bridge, workers
+        service_account_key, tokens, token_file, event_ttl, total_object_limit, bridge, workers
     ))]
     #[allow(clippy::too_many_arguments)] // keyword-only in Python, where it is called
     fn new(
@@ -90,6 +90,7 @@ impl Server {
         tokens: Vec<(String, User)>,
         token_file: Option<&str>,
         event_ttl: f64,
+        total_object_limit: u64,
         bridge: bool,
         workers: usize,
     ) -> PyResult<Self> {
@@ -132,6 +133,7 @@ impl Server {
             external_address: host_port(&host, address.as_ref().map_or(0, |(_, port)| *port)),
             root_ca: root_ca.to_owned(),
             event_ttl,
+            total_object_limit,
         })
         .map_err(PyValueError::new_err)?;
         py.detach(|| runtime.block_on(prepare(&api, &bootstrap, &clusters))).map_err(StoreError::new_err)?;

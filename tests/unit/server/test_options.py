@@ -17,6 +17,11 @@ def test_the_defaults_serve_on_loopback_from_dot_kcp() -> None:
     assert (options.listener, options.logging_format, options.verbosity) == ("native", "text", 0)
 
 
+def test_logical_clusters_have_no_limit_unless_one_is_given() -> None:
+    assert parse([]).total_object_limit == 0
+    assert parse(["--logical-cluster-total-object-limit", "1000"]).total_object_limit == 1000
+
+
 @pytest.mark.parametrize("words", [["--run-controllers=false"], ["--run-controllers", "false"]])
 def test_booleans_are_written_as_go_programs_take_them(words: list[str]) -> None:
     assert not parse(words).run_controllers
@@ -50,6 +55,7 @@ def test_options_of_later_releases_are_refused_by_name(flag: str) -> None:
         (["--listener", "granian"], "invalid choice"),
         (["--tls-cert-file", "x"], "go together"),
         (["-v", "11"], "not between"),
+        (["--logical-cluster-total-object-limit", "-1"], "not a number of 0 or more"),
     ],
 )
 def test_a_wrong_option_is_one_line(words: list[str], message: str) -> None:

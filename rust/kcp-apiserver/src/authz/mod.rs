@@ -121,6 +121,11 @@ impl Authorization {
         }
     }
 
+    /// Counts the changes of each cluster's rules, and of its row.
+    pub fn generations(&self) -> Arc<Generations> {
+        Arc::clone(&self.generations)
+    }
+
     /// Whether `user` may be in `cluster` and may do there what `attributes` describe.
     ///
     /// # Errors

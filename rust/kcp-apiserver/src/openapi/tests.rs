@@ -29,6 +29,7 @@ fn server_over(store: Arc<Memory>) -> Arc<ApiServer> {
         external_address: "localhost:6443".into(),
         root_ca: String::new(),
         event_ttl: crate::expiry::DEFAULT_EVENT_TTL,
+        total_object_limit: 0,
     })
     .unwrap()
 }

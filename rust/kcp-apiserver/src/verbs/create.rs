@@ -7,6 +7,7 @@ use crate::exchange::Exchange;
 use crate::garbage;
 use crate::managed::{self, Author};
 use crate::negotiate;
+use crate::quota;
 use crate::server::ApiServer;
 use crate::strategy::{Part, namespaces};
 use crate::subresources;
@@ -178,6 +179,8 @@ pub async fn store(
             if current.is_some() {
                 return Err(exists(target, &name, current.as_ref(), !base.is_empty()));
             }
+            let limits = server.quota.limits(server, target, &name).await?;
+            quota::check(server, target, &name, &limits).await?;
             write::as_stored(strategy, &mut object);
             write::restore_cluster(&mut object, target);
             managed::put(&mut object, &entries);
@@ -199,7 +202,8 @@ pub async fn store(
         guards.extend(references.guards);
         guards.extend(guard.clone());
         guards.extend(standing.clone());
-        match server.store.commit(Batch { ops, guards, ..Batch::default() }).await {
+        let limits = server.quota.limits(server, target, &name).await?;
+        match server.store.commit(Batch { ops, guards, limits: limits.clone() }).await {
             Ok(committed) => return Ok(Written::Stored(Item { key, revision: committed.first, value })),
             Err(CommitError::Conflict { index: 0, current }) => {
                 if generates && attempt < NAME_ATTEMPTS {
@@ -222,6 +226,9 @@ pub async fn store(
             }
             Err(CommitError::Guard { .. } | CommitError::Conflict { .. }) => {
                 return Err(Status::modified(&target.resource(), &name));
+            }
+            Err(CommitError::Limit { which, count, .. }) => {
+                return Err(quota::refused(target, &name, &limits[which], count));
             }
             Err(error) => return Err(commit_error(error)),
         }

@@ -102,6 +102,7 @@ impl Harness {
             external_address: "127.0.0.1:6443".into(),
             root_ca: "-----BEGIN CERTIFICATE-----\n".into(),
             event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
+            total_object_limit: 0,
         })
         .expect("a server");
         let bootstrap = Bootstrap::parse(BOOTSTRAP).expect("the declaration");

@@ -25,6 +25,7 @@ pub fn server() -> Arc<ApiServer> {
         external_address: "kcp.example:6443".to_owned(),
         root_ca: "-----BEGIN CERTIFICATE-----\nroot\n-----END CERTIFICATE-----\n".to_owned(),
         event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
+        total_object_limit: 0,
     })
     .unwrap()
 }

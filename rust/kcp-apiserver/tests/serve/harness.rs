@@ -14,6 +14,10 @@ use std::sync::Arc;
 /// The table that the wheel ships.
 const BUILT_INS: &[u8] = include_bytes!("../../../../python/kcp/resources/built_in.json");
 
+/// The definition of LogicalClusters that the wheel ships.
+const DEFINED: [&[u8]; 1] =
+    [include_bytes!("../../../../python/kcp/config/definitions/core.kcp.io_logicalclusters.yaml")];
+
 /// A server under test.
 pub struct Harness {
     /// The server.
@@ -43,24 +47,44 @@ impl Harness {
 
     /// The same with a clock of the test's.
     pub fn at(cluster: &str, clock: Arc<dyn Clock>) -> Self {
-        let memory = Arc::new(Memory::default());
+        let memory = Arc::new(Memory::with_uncounted(kcp_apiserver::quota::uncounted()));
         let store = Arc::clone(&memory) as Arc<dyn Backend>;
         Self { memory, ..Self::over(cluster, store, clock) }
     }
 
     /// The same over another store; `memory` is then empty.
     pub fn over(cluster: &str, store: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Self {
+        Self::serve(cluster, store, clock, BuiltIns::parse(BUILT_INS).expect("the table compiles"), 0)
+    }
+
+    /// A server with LogicalClusters, which may hold so many objects each; 0: any number.
+    pub fn with_object_limit(cluster: &str, limit: u64) -> Self {
+        let memory = Arc::new(Memory::with_uncounted(kcp_apiserver::quota::uncounted()));
+        let store = Arc::clone(&memory) as Arc<dyn Backend>;
+        let built_ins = BuiltIns::parse(BUILT_INS).and_then(|built_ins| built_ins.with_definitions(DEFINED));
+        let built_ins = built_ins.expect("the definitions compile");
+        Self { memory, ..Self::serve(cluster, store, Arc::new(SystemClock), built_ins, limit) }
+    }
+
+    fn serve(
+        cluster: &str,
+        store: Arc<dyn Backend>,
+        clock: Arc<dyn Clock>,
+        built_ins: BuiltIns,
+        total_object_limit: u64,
+    ) -> Self {
         let memory = Arc::new(Memory::default());
         let server = ApiServer::new(Config {
             store,
             clock,
-            built_ins: BuiltIns::parse(BUILT_INS).expect("the table compiles"),
+            built_ins,
             authentication: Authentication::default(),
             bridge: None,
             hooks: None,
             external_address: "127.0.0.1:6443".into(),
             root_ca: "-----BEGIN CERTIFICATE-----\n".into(),
             event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
+            total_object_limit,
         })
         .expect("a server");
         let user = UserInfo { name: "admin".into(), groups: vec!["system:masters".into()], ..UserInfo::default() };

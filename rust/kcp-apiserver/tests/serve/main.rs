@@ -10,6 +10,7 @@ mod lists;
 mod native;
 mod objects;
 mod protobuf;
+mod quota;
 mod selectable;
 mod tenancy;
 mod versions;
