@@ -90,7 +90,7 @@ impl Quota {
 
     async fn facts(&self, server: &ApiServer, cluster: &str) -> Result<Arc<Facts>, Status> {
         // Before the reading: what is read is at least as new.
-        let generation = self.generations.of(cluster);
+        let generation = self.generations.of(cluster, "");
         if let Some((of, facts)) = self.facts.get(cluster)
             && of == generation
         {
