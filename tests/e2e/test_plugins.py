@@ -18,6 +18,8 @@ from tests.unit.cli.scripted import Workspaces, serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.conftest import KcpServer
+
 COMMANDS = Path(sys.executable).parent
 
 
@@ -67,6 +69,30 @@ def test_kubectl_finds_its_plugins(environment: dict[str, str], kubectl: str) ->
     assert run(environment, program, "config", "current-context") == "workspace.kcp.io/current\n"
     shown = run(environment, program, "config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}")
     assert shown.endswith("/clusters/root:org:new")
+
+
+def test_workspaces_of_a_real_server(environment: dict[str, str], kcp_server: KcpServer) -> None:
+    Path(environment["KUBECONFIG"]).write_bytes(kcp_server.kubeconfig.read_bytes())
+    kubectl = str(TOOLS / "kubectl-1.37")
+    created = run(environment, kubectl, "create", "workspace", "plugins", "--type", "root:organization", "--enter")
+    assert created.splitlines()[-1] == "Current workspace is 'root:plugins' (type root:organization)."
+    assert run(environment, kubectl, "create", "workspace", "team").endswith("is ready to use.\n")
+    assert "already exists" in run(environment, kubectl, "create", "workspace", "team", "--ignore-existing")
+    assert run(environment, kubectl, "ws", "tree") == ".\n└── plugins\n    └── team\n\n"
+    assert "ws=Ready  lc=Ready" in run(environment, kubectl, "ws", "tree", "--wide")
+    assert run(environment, kubectl, "ws", "team", "--short") == "root:plugins:team\n"
+    assert run(environment, kubectl, "create", "configmap", "inside") == "configmap/inside created\n"
+    assert run(environment, kubectl, "ws", ":root").endswith("(type root).\n")
+    missing = subprocess.run([kubectl, "ws", "nope"], env=environment, capture_output=True, text=True, check=False)
+    assert (missing.returncode, missing.stderr) == (1, 'Error: workspace "root:nope" not found\n')
+    alice = [kubectl, "ws", "--token", kcp_server.tokens["alice"], ":root:plugins"]
+    denied = subprocess.run(alice, env=environment, capture_output=True, text=True, check=False)
+    assert denied.returncode == 1
+    assert denied.stderr in {
+        'Error: access to workspace "root:plugins" denied\n',
+        'Error: workspace "root:plugins" not found\n',
+    }
+    assert run(environment, kubectl, "ws", ".", "--short") == "root\n"
 
 
 def test_kcp_has_the_plugins_as_commands(environment: dict[str, str]) -> None:

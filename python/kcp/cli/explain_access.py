@@ -24,7 +24,7 @@ def run(call: Call) -> int:
     user, verb, what = call.words
     target = Target(call)
     place = target.wanted
-    spec = {"user": user, **({"groups": list(call.flag("groups"))} if call.flag("groups") else {})}
+    spec: dict[str, Any] = {"user": user, **({"groups": list(call.flag("groups"))} if call.flag("groups") else {})}
     if what.startswith("/"):
         spec["nonResourceAttributes"] = {"verb": verb, "path": what}
     else:
