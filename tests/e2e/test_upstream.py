@@ -29,7 +29,7 @@ UPSTREAM = Path(os.environ.get("KCP_UPSTREAM_BIN", ""))
 OURS = Path(sys.executable).parent
 pytestmark = [
     pytest.mark.peers,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not (UPSTREAM / "kubectl-ws").is_file(), reason="KCP_UPSTREAM_BIN has no programs of upstream"),
 ]
 
