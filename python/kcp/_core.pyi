@@ -3,7 +3,7 @@
 Every call returns at once, or leaves the interpreter to others while it waits (said where it does). Rust threads never
 run Python: what they have to say is queued, and one event loop per server drains the queue.
 
-Headers are lists of (name, value) pairs of bytes, names in lower case. A user is (name, uid, groups). Times are
+Headers are lists of (name, value) pairs of bytes, names in lower case. A user is (name, uid, groups, extra). Times are
 seconds. Ids are numbers that no other request or call of the same server has.
 """
 
@@ -31,7 +31,7 @@ BOUNDARY: Final[bytes]
 """The files of the package that describe the boundary, joined, as they were when the core was built."""
 
 _Headers: TypeAlias = list[tuple[bytes, bytes]]
-_User: TypeAlias = tuple[str, str, list[str]]
+_User: TypeAlias = tuple[str, str, list[str], list[tuple[str, list[str]]]]
 _Event: TypeAlias = Request | Readable | Writable | Gone | Answered | Keys | Work
 
 class StoreError(Exception):
@@ -51,7 +51,9 @@ class Request:
     cluster: Final[str]
     """The logical cluster; empty for none, `*` for all."""
     user: Final[str]
+    uid: Final[str]
     groups: Final[list[str]]
+    extra: Final[list[tuple[str, list[str]]]]
     client: Final[tuple[str, int] | None]
     body: Final[bytes | None]
     """The whole body, or None when it is to be read with `read_body`."""

@@ -16,10 +16,12 @@ class User:
     name: str
     groups: tuple[str, ...] = ()
     uid: str = ""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """What else a credential says about somebody, such as the logical cluster of a service account."""
 
-    def as_core(self) -> tuple[str, str, list[str]]:
+    def as_core(self) -> tuple[str, str, list[str], list[tuple[str, list[str]]]]:
         """Return the shape in which the core takes it."""
-        return (self.name, self.uid, list(self.groups))
+        return (self.name, self.uid, list(self.groups), [(key, list(values)) for key, values in self.extra])
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,15 @@ def scope_of(request: Request, address: tuple[str, int] | None) -> Scope:
         "headers": request.headers,
         "client": request.client,
         "server": address,
-        "extensions": {"kcp": {"cluster": request.cluster, "user": request.user, "groups": tuple(request.groups)}},
+        "extensions": {
+            "kcp": {
+                "cluster": request.cluster,
+                "user": request.user,
+                "uid": request.uid,
+                "groups": tuple(request.groups),
+                "extra": tuple((key, tuple(values)) for key, values in request.extra),
+            }
+        },
     }
 
 

@@ -51,7 +51,6 @@ LATER = (
     "--root-ca-file",
     "--root-identities-file",
     "--root-shard-kubeconfig-file",
-    "--run-virtual-workspaces",
     "--service-account-*",
     "--shard-*",
     "--tls-sni-cert-key",
@@ -83,6 +82,7 @@ class Options:
     logging_format: str
     listener: str
     run_controllers: bool
+    run_virtual_workspaces: bool
     controllers: tuple[str, ...]
     event_ttl: float
     total_object_limit: int
@@ -244,6 +244,15 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help='static tokens, CSV: token,name,uid,"group1,group2"',
     )
+    serving.add_argument(
+        "--run-virtual-workspaces",
+        type=_boolean,
+        nargs="?",
+        const=True,
+        default=True,
+        metavar="BOOL",
+        help="serve virtual workspaces below /services/ (default true)",
+    )
     controllers = result.add_argument_group("controllers")
     controllers.add_argument(
         "--run-controllers",
@@ -305,6 +314,7 @@ def parse(arguments: Sequence[str]) -> Options:
         logging_format=found.logging_format,
         listener=found.listener,
         run_controllers=found.run_controllers,
+        run_virtual_workspaces=found.run_virtual_workspaces,
         event_ttl=found.event_ttl,
         total_object_limit=found.total_object_limit,
         controllers=tuple(name.strip() for name in found.controllers.split(",") if name.strip()),

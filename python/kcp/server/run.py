@@ -66,7 +66,17 @@ def run(options: Options) -> None:
 
             wanted = options.controllers if options.run_controllers else ()
             shown = kubeconfig if tokens else None
-            trio.run(serve, server, serving, url, shown, wanted, options.batteries, listening)
+            trio.run(
+                serve,
+                server,
+                serving,
+                url,
+                shown,
+                wanted,
+                options.batteries,
+                listening,
+                options.run_virtual_workspaces,
+            )
         finally:
             server.close()
             if listening is not None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from kcp import tenancy
+from kcp import tenancy, virtual
 from kcp.controllers import choose, runner
+from kcp.server.bridge import answer
 from kcp.server.lazy import LazyApp
 from kcp.server.run import DRAIN_SECONDS
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from kcp.core import Server
+    from kcp.core import Request, Server
     from kcp.server.files import Serving
 
 
@@ -30,12 +31,21 @@ async def serve(
     controllers: Sequence[str],
     batteries: Collection[str],
     listening: socket.socket | None,
+    virtual_workspaces: bool = True,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then end in order. `listening` is Hypercorn's socket, if it is to serve."""
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as joining:
             app = LazyApp(lambda: url, joining)
-            await joining.start(server.run, app.answer, tenancy.hooks(server))
+            services = virtual.standard(server) if virtual_workspaces else virtual.Services(server, ())
+
+            async def application(server: Server, request: Request) -> None:
+                if request.path.startswith("/services/"):
+                    await answer(services, server, request)
+                else:
+                    await app.answer(server, request)
+
+            await joining.start(server.run, application, tenancy.hooks(server))
             await tenancy.ensure_types(server, batteries)
             async with trio.open_nursery() as working:
                 for controller in choose(controllers):

@@ -140,8 +140,12 @@ impl Application {
 pub struct ApplicationBridge(pub Arc<Application>);
 
 impl Bridge for ApplicationBridge {
-    /// The index page, for whoever asks for a page: API clients get the list of paths from the data path.
+    /// Everything beneath `/services/`, which is in no logical cluster; and the index page, for whoever asks for a page:
+    /// API clients get the list of paths from the data path.
     fn claims(&self, exchange: &Exchange) -> bool {
+        if exchange.path.starts_with("/services/") {
+            return exchange.cluster == Cluster::None;
+        }
         exchange.path == "/"
             && matches!(exchange.parts.method, Method::GET | Method::HEAD)
             && exchange.headers().get_all(ACCEPT).iter().any(|value| {
@@ -226,7 +230,9 @@ fn request(exchange: &Exchange, id: u64, body: Option<Bytes>) -> Request {
             Cluster::Wildcard => "*".to_owned(),
         },
         user: exchange.user.name.clone(),
+        uid: exchange.user.uid.clone(),
         groups: exchange.user.groups.clone(),
+        extra: exchange.user.extra.iter().map(|(key, values)| (key.clone(), values.clone())).collect(),
         client: exchange.peer.address.map(|address| (address.ip().to_string(), address.port())),
         body,
     }

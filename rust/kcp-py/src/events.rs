@@ -17,7 +17,9 @@ pub struct Request {
     headers: Headers,
     cluster: String,
     user: String,
+    uid: String,
     groups: Vec<String>,
+    extra: Vec<(String, Vec<String>)>,
     client: Option<(String, u16)>,
     body: Option<Py<PyBytes>>,
 }
@@ -89,7 +91,9 @@ impl Request {
             headers: request.headers,
             cluster: request.cluster,
             user: request.user,
+            uid: request.uid,
             groups: request.groups,
+            extra: request.extra,
             client: request.client,
             body: request.body.map(|body| PyBytes::new(py, &body).unbind()),
         }

@@ -58,7 +58,9 @@ pub struct Request {
     /// Empty for none, `*` for all.
     pub cluster: String,
     pub user: String,
+    pub uid: String,
     pub groups: Vec<String>,
+    pub extra: Vec<(String, Vec<String>)>,
     pub client: Option<(String, u16)>,
     /// The whole body, or `None` when it has to be read.
     pub body: Option<Bytes>,

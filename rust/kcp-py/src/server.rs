@@ -34,8 +34,8 @@ use tokio::runtime::Runtime;
 /// How long threads that are still at work get when the runtime ends.
 const RUNTIME_END: Duration = Duration::from_secs(2);
 
-/// A name, a uid, groups.
-type User = (String, String, Vec<String>);
+/// A name, a uid, groups, and extra attributes.
+type User = (String, String, Vec<String>, Vec<(String, Vec<String>)>);
 
 /// What is there until `close`.
 struct Running {
@@ -404,13 +404,16 @@ fn authentication(
         Some(text) => authn::parse_token_file(text).map_err(|error| PyValueError::new_err(error.to_string()))?,
         None => Vec::new(),
     };
-    known.extend(tokens.into_iter().map(|(token, (name, uid, groups))| StaticToken {
-        hash: authn::hash_token(&token),
-        user: UserInfo { name, uid, groups, ..UserInfo::default() },
-    }));
+    known.extend(
+        tokens.into_iter().map(|(token, user)| StaticToken { hash: authn::hash_token(&token), user: user_info(user) }),
+    );
     let settings =
         authn::Settings { tokens: known, signing_key: service_account_key, anonymous: true, ..Default::default() };
     Authentication::new(settings).map_err(|error| PyValueError::new_err(format!("the service account key: {error}")))
+}
+
+fn user_info((name, uid, groups, extra): User) -> UserInfo {
+    UserInfo { name, uid, groups, extra: extra.into_iter().collect() }
 }
 
 fn bind(host: &str, port: u16) -> PyResult<TcpListener> {
@@ -432,7 +435,7 @@ fn call(
     body: &[u8],
     user: Option<User>,
 ) -> PyResult<(http::Request<kcp_apiserver::RequestBody>, kcp_apiserver::Peer)> {
-    let user = user.map(|(name, uid, groups)| UserInfo { name, uid, groups, ..UserInfo::default() });
+    let user = user.map(user_info);
     let call = Call { method, target, headers, body: Bytes::copy_from_slice(body), user };
     call.into_request().map_err(PyValueError::new_err)
 }

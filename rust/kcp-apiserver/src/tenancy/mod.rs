@@ -38,6 +38,10 @@ pub const REQUIRED_GROUPS: &str = "authorization.kcp.io/required-groups";
 pub const BINDINGS: &str = "internal.apis.kcp.io/resource-bindings";
 /// Label that repeats the phase.
 pub const PHASE_LABEL: &str = "tenancy.kcp.io/phase";
+/// Labels that say who still has to do their part; a digest of the name follows.
+pub const INITIALIZER_LABEL: &str = "initializer.internal.kcp.io/";
+/// The same for those who have to do their part before the content goes.
+pub const TERMINATOR_LABEL: &str = "terminator.internal.kcp.io/";
 /// Keeps a Workspace until its logical cluster is gone.
 pub const FINALIZER: &str = "core.kcp.io/logicalcluster";
 /// Keeps a LogicalCluster until its content is gone.

@@ -5,13 +5,18 @@ use crate::codec;
 use crate::exchange::UserInfo;
 use crate::server::ApiServer;
 use crate::tenancy::{
-    BINDINGS, CONTENT_FINALIZER, OWNER, PATH, PHASE_LABEL, REQUIRED_GROUPS, ROOT, SHARD, SHARD_NAME, TYPE,
+    BINDINGS, CONTENT_FINALIZER, INITIALIZER_LABEL, OWNER, PATH, PHASE_LABEL, REQUIRED_GROUPS, ROOT, SHARD, SHARD_NAME,
+    TERMINATOR_LABEL, TYPE,
 };
 use crate::verbs::storage_error;
 use bytes::Bytes;
 use kcp_apimachinery::{Status, meta, time};
 use kcp_storage::{Expect, Guard, Item, Key};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha224};
+
+/// Bytes of a label's key that follow from a name.
+const LABEL_BYTES: usize = 63;
 
 /// The type header of LogicalClusters.
 pub const HEADER: codec::Header<'static> =
@@ -158,6 +163,7 @@ impl<'a> Draft<'a> {
                 object["status"][field] = json!(names);
             }
         }
+        label(&mut object);
         object
     }
 }
@@ -185,8 +191,67 @@ fn created_by(user: &UserInfo) -> Value {
     by
 }
 
-/// Index terms of a LogicalCluster: whoever created it may enter it.
+/// Puts the labels on a LogicalCluster that follow from its status, and takes off those that do not.
+pub fn label(object: &mut Value) {
+    let phase = object["status"]["phase"].as_str().unwrap_or_default().to_owned();
+    meta::set_label(object, PHASE_LABEL, &phase);
+    let wanted: Vec<(String, String)> = [("initializers", INITIALIZER_LABEL), ("terminators", TERMINATOR_LABEL)]
+        .into_iter()
+        .flat_map(|(field, prefix)| {
+            left(object, field).map(move |name| waiting_label(prefix, name)).collect::<Vec<_>>()
+        })
+        .collect();
+    if let Some(labels) = object["metadata"]["labels"].as_object_mut() {
+        labels.retain(|key, _| !key.starts_with(INITIALIZER_LABEL) && !key.starts_with(TERMINATOR_LABEL));
+        labels.extend(wanted.into_iter().map(|(key, value)| (key, value.into())));
+    }
+}
+
+/// Key and value of the label that says that `name` has to do its part: a digest, since names hold what keys cannot.
+pub fn waiting_label(prefix: &str, name: &str) -> (String, String) {
+    let digest = Sha224::digest(name.as_bytes());
+    let hex = digest.iter().fold(String::with_capacity(56), |hex, byte| hex + &format!("{byte:02x}"));
+    (format!("{prefix}{}", &hex[..LABEL_BYTES - prefix.len()]), hex)
+}
+
+/// The names in a list of the status.
+fn left<'a>(object: &'a Value, field: &str) -> impl Iterator<Item = &'a str> {
+    object["status"][field].as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Index terms of a LogicalCluster: whoever created it may enter it, and somebody has to do his part in it. A label that
+/// is asked for is found by the term of the name that it stands for.
 pub fn terms(object: &Value) -> Vec<Bytes> {
     let creator = object.pointer("/spec/createdBy/username").and_then(Value::as_str);
-    creator.map(|name| Bytes::from(format!("subject/User/{name}"))).into_iter().collect()
+    let mut terms: Vec<Bytes> = creator.map(|name| Bytes::from(format!("subject/User/{name}"))).into_iter().collect();
+    for (field, term) in [("initializers", "initializer/"), ("terminators", "terminator/")] {
+        terms.extend(left(object, field).map(|name| Bytes::from(format!("{term}{name}"))));
+    }
+    terms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_follow_the_status_and_terms_name_who_is_waited_for() {
+        let mut object = json!({
+            "metadata": {"labels": {"mine": "stays", "initializer.internal.kcp.io/old": "x"}},
+            "status": {"phase": "Initializing", "initializers": ["root:universal"], "terminators": ["root:a"]},
+        });
+        label(&mut object);
+        // printf root:universal | sha224sum
+        let hex = "d1d6459a03641b6fd7560fc2849f6c66fa971a0afeded6ba2d2743f2";
+        let labels = object["metadata"]["labels"].as_object().unwrap();
+        assert_eq!(labels.len(), 4, "{labels:?}");
+        assert_eq!(labels["mine"], "stays");
+        assert_eq!(labels[PHASE_LABEL], "Initializing");
+        assert_eq!(labels[&format!("{INITIALIZER_LABEL}{}", &hex[..35])], hex);
+        assert_eq!(terms(&object), ["initializer/root:universal", "terminator/root:a"]);
+        object["status"] = json!({"phase": "Ready"});
+        label(&mut object);
+        assert_eq!(object["metadata"]["labels"], json!({"mine": "stays", PHASE_LABEL: "Ready"}));
+        assert!(terms(&object).is_empty());
+    }
 }

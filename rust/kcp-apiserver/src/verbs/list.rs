@@ -108,11 +108,16 @@ enum Behind {
 pub fn range(target: &Target, selection: &Selection) -> KeyRange {
     match selection.only_name() {
         // No key holds a zero byte, so no object has a name with one; the range below finds none of that name.
-        Some(name) if !name.is_empty() && !name.contains('\0') && !target.namespace.is_empty() => {
+        Some(name) if !name.is_empty() && !name.contains('\0') && names_one(target) => {
             KeyRange::object(&target.key(name))
         }
         _ => target.range(),
     }
+}
+
+/// Whether a name is enough to say which object is meant.
+fn names_one(target: &Target) -> bool {
+    !target.namespace.is_empty() || (!target.cluster.is_empty() && !target.served.namespaced)
 }
 
 async fn collect(

@@ -57,6 +57,7 @@ impl Rules for LogicalClusters {
     fn begin_removal(&self, object: &mut Value) -> Removal {
         let waits = object["status"]["terminators"].as_array().is_some_and(|names| !names.is_empty());
         set_phase(object, if waits { "Terminating" } else { "Deleting" });
+        row::label(object);
         Removal::Now
     }
 
@@ -89,6 +90,7 @@ fn create(server: &ApiServer, exchange: &Exchange, new: &mut Value) -> Result<Ad
     }
     new["status"] = made["status"].clone();
     begin(server, new);
+    row::label(new);
     Ok(Admission { birth: Some(birth::of(server, cluster, None)), ..Admission::default() })
 }
 
@@ -137,6 +139,7 @@ async fn update(server: &ApiServer, exchange: &Exchange, write: Write<'_>, old: 
         begin(server, new);
     }
     progress(server, new);
+    row::label(new);
     let also = tell_owner(server, new, old).await?;
     Ok(Admission { also, ..Admission::default() })
 }

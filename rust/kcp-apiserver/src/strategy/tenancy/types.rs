@@ -9,7 +9,7 @@ use crate::tenancy::{GROUP, PATH, ROOT, TEMPLATES, TYPES, row::Row, types};
 use crate::verbs::storage_error;
 use kcp_apimachinery::{Status, meta, names};
 use kcp_storage::{BoxFuture, Expect, Key, Op};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The rules of WorkspaceTypes.
 pub struct Types;
@@ -47,6 +47,7 @@ impl Rules for Types {
 
 async fn admit(server: &ApiServer, exchange: &Exchange, write: Write<'_>) -> Result<Admission, Status> {
     let Write { new, old, part, .. } = write;
+    new["status"]["virtualWorkspaces"] = endpoints(server, exchange.cluster_name(), meta::name(new));
     if part == Part::Status || meta::deletion_timestamp(new).is_some() {
         return Ok(Admission::default());
     }
@@ -75,6 +76,12 @@ async fn admit(server: &ApiServer, exchange: &Exchange, write: Write<'_>) -> Res
     let key = Key::new(TYPES, cluster, "", &name);
     let op = types::compile(server, &key, new).await?;
     Ok(Admission { also: vec![op], ..Admission::default() })
+}
+
+/// Where those who initialize and terminate workspaces of a type find them.
+fn endpoints(server: &ApiServer, cluster: &str, name: &str) -> Value {
+    let url = |kind: &str| format!("https://{}/services/{kind}workspaces/{cluster}:{name}", server.external_address);
+    ["initializing", "terminating"].map(|kind| json!({"url": url(kind), "type": kind})).to_vec().into()
 }
 
 /// The first type in a reference or a limit that has no path.
