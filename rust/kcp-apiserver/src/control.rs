@@ -4,6 +4,7 @@
 //! path of the API tells: who depends on an object, where an indexed key is served. It changes nothing but records of
 //! unfinished work, which are no objects, and the objects of a definition that is on its way out.
 
+use crate::authz::Attributes;
 use crate::exchange::UserInfo;
 use crate::garbage::{self, Found};
 use crate::registry::Served;
@@ -83,6 +84,8 @@ pub enum Question {
         /// At most so many.
         limit: usize,
     },
+    /// Whether somebody may do something in a logical cluster, and what each guard said.
+    Explain(Wish),
     /// Deletes all objects of a definition that is being deleted, whatever versions it serves.
     DeleteInstances {
         /// The logical cluster.
@@ -90,6 +93,30 @@ pub enum Question {
         /// The definition.
         definition: String,
     },
+}
+
+/// What somebody wants to do, and where. Texts that do not apply are empty.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wish {
+    /// The logical cluster.
+    pub cluster: String,
+    /// The user's name.
+    pub user: String,
+    /// The user's groups.
+    pub groups: Vec<String>,
+    /// The verb; for paths the lower-cased method.
+    pub verb: String,
+    /// The API group.
+    pub group: String,
+    /// The resource, with its subresource behind a slash if it is about one.
+    pub resource: String,
+    /// The object's name.
+    pub name: String,
+    /// The namespace.
+    pub namespace: String,
+    /// The path, instead of a resource.
+    pub path: String,
 }
 
 impl From<Address> for Key {
@@ -133,11 +160,31 @@ pub async fn ask(server: &ApiServer, question: &[u8]) -> Result<Value, Status> {
             let found = server.authorization.entries(&user, &after, limit).await?;
             Ok(json!({"everywhere": found.everywhere, "clusters": found.clusters, "after": found.after}))
         }
+        Question::Explain(wish) => explain(server, &wish).await,
         Question::DeleteInstances { cluster, definition } => {
             let left = instances::delete_all(server, &cluster, &definition).await?;
             Ok(json!({"left": left.objects, "error": left.error}))
         }
     }
+}
+
+async fn explain(server: &ApiServer, wish: &Wish) -> Result<Value, Status> {
+    if wish.cluster.contains('\0') {
+        return Err(Status::bad_request("a name holds a zero byte"));
+    }
+    let user = UserInfo { name: wish.user.clone(), groups: wish.groups.clone(), ..UserInfo::default() };
+    let (resource, subresource) = wish.resource.split_once('/').unwrap_or((&wish.resource, ""));
+    let attributes = Attributes {
+        verb: &wish.verb,
+        group: &wish.group,
+        resource,
+        subresource,
+        namespace: &wish.namespace,
+        name: &wish.name,
+        path: &wish.path,
+        is_resource: wish.path.is_empty(),
+    };
+    Ok(server.authorization.explain(&wish.cluster, &user, &attributes, false).await?.to_value())
 }
 
 async fn describe(server: &ApiServer, address: Address) -> Result<Value, Status> {

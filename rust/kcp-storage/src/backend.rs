@@ -230,6 +230,10 @@ pub trait Backend: Send + Sync + 'static {
     /// Ends every watch with [`crate::WatchError::Closed`]; later ones end at once. The first step of a shutdown.
     fn end_watches(&self);
 
+    /// Ends with [`crate::WatchError::Closed`] every watch of one logical cluster but those of `except`, a resource. Later
+    /// ones live.
+    fn end_watches_of(&self, cluster: &str, except: &str);
+
     /// Stops taking commits, finishes the queued ones, ends watches with [`crate::WatchError::Closed`] and closes files.
     fn close(&self) -> BoxFuture<'_, ()>;
 }

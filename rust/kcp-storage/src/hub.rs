@@ -107,6 +107,27 @@ impl Hub {
         }
     }
 
+    /// Ends the watches of one logical cluster but those of one resource.
+    pub fn close_cluster(&self, cluster: &str, except: &str) {
+        let mut ended = Vec::new();
+        let mut inner = self.inner.lock();
+        inner.groups.retain(|prefix, group| {
+            let mut parts = prefix.split(|byte| *byte == 0);
+            let resource = parts.next();
+            // A range of one resource everywhere ends behind the resource's zero: its second part is empty.
+            let of_cluster = parts.next() == Some(cluster.as_bytes()) && resource != Some(except.as_bytes());
+            if of_cluster {
+                ended.append(&mut group.slots);
+            }
+            !of_cluster
+        });
+        inner.watchers -= ended.len();
+        drop(inner);
+        for (_, slot) in ended {
+            slot.end(WatchError::Closed);
+        }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.inner.lock().closed
     }

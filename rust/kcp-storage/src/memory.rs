@@ -375,6 +375,10 @@ impl Backend for Memory {
         self.hub.close();
     }
 
+    fn end_watches_of(&self, cluster: &str, except: &str) {
+        self.hub.close_cluster(cluster, except);
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         let _no_commit_under_way = self.writer.lock();
         self.shared.0.write().closed = true;

@@ -1,13 +1,14 @@
 //! Acting as somebody else, for those whose rules allow it.
 //!
-//! Two things have to hold. Privileged groups are given to nobody who does not hold them. And the caller's rules in the
-//! request's logical cluster have to grant either the constrained verbs (`impersonate:MODE` on each part of the wanted
+//! Two things have to hold. Privileged groups are given to nobody who does not hold them, and warrants and origins that
+//! count elsewhere to nobody at all. And the caller has to be let into the request's logical cluster, where rules grant either the constrained verbs (`impersonate:MODE` on each part of the wanted
 //! identity and `impersonate-on:MODE:VERB` on what is requested) or the plain verb `impersonate` on each part. The
 //! identity is then good in that logical cluster only.
 
 use super::service_account;
 use crate::authz::{
-    ADMIN, ANONYMOUS, AUTHENTICATED, Attributes, Authorization, BASE, MASTERS, SCOPES, UNAUTHENTICATED,
+    ADMIN, ANONYMOUS, AUTHENTICATED, Attributes, Authorization, BASE, BOOTSTRAPPER, CLUSTER_ADMIN,
+    EXTERNAL_CLUSTER_ADMIN, LIFECYCLE, MASTERS, ORIGIN, SCOPES, UNAUTHENTICATED, WARRANTS,
 };
 use crate::chain::{Next, StepResult};
 use crate::exchange::{Cluster, Exchange, UserInfo};
@@ -29,14 +30,7 @@ const PREFIX: &str = "impersonate-";
 const GROUP_OF_PARTS: &str = "authentication.k8s.io";
 
 /// Groups that nobody hands on without holding them.
-const PRIVILEGED: [&str; 6] = [
-    MASTERS,
-    ADMIN,
-    "system:kcp:logical-cluster-admin",
-    "system:kcp:external-logical-cluster-admin",
-    "system:kcp:tenancy:workspace-bootstrapper",
-    AUTHENTICATED,
-];
+const PRIVILEGED: [&str; 6] = [MASTERS, ADMIN, CLUSTER_ADMIN, EXTERNAL_CLUSTER_ADMIN, BOOTSTRAPPER, AUTHENTICATED];
 
 /// The chain's step: puts the impersonated user in the caller's place where that is allowed.
 pub fn impersonate<'a>(server: &'a ApiServer, exchange: &'a mut Exchange) -> BoxFuture<'a, StepResult> {
@@ -52,7 +46,7 @@ pub fn impersonate<'a>(server: &'a ApiServer, exchange: &'a mut Exchange) -> Box
         }
         let Some(wanted) = wanted else { return Ok(Next::Continue) };
         let requester = Arc::clone(&exchange.user);
-        if !may_hand_on(&requester, &wanted) {
+        if !may_hand_on(&requester, &wanted, &exchange.cluster) {
             return Err(Status::forbidden_raw("impersonation is not allowed for the requestor"));
         }
         authorize(&server.authorization, exchange, &requester, &wanted).await?;
@@ -101,12 +95,24 @@ fn printed(user: &UserInfo) -> String {
     format!("&user.DefaultInfo{{Name:{name}, UID:{uid}, Groups:{}, Extra:{extra}}}", slice(&user.groups))
 }
 
-fn may_hand_on(requester: &UserInfo, wanted: &UserInfo) -> bool {
+fn may_hand_on(requester: &UserInfo, wanted: &UserInfo, cluster: &Cluster) -> bool {
     if requester.is_in(MASTERS) {
         return true;
     }
-    let privileged = |group: &&String| PRIVILEGED.contains(&group.as_str());
-    requester.is_in(AUTHENTICATED) && wanted.groups.iter().filter(privileged).all(|group| requester.is_in(group))
+    let privileged = |group: &&String| {
+        PRIVILEGED.contains(&group.as_str()) || LIFECYCLE.iter().any(|prefix| group.starts_with(prefix))
+    };
+    requester.is_in(AUTHENTICATED)
+        && wanted.groups.iter().filter(privileged).all(|group| requester.is_in(group))
+        && is_of_here(wanted, cluster)
+}
+
+/// Whether extra attributes give nothing away: they are checked in one logical cluster, but a warrant or another origin
+/// would count in others.
+fn is_of_here(wanted: &UserInfo, cluster: &Cluster) -> bool {
+    let origins = wanted.extra.get(ORIGIN).into_iter().flatten();
+    !wanted.extra.contains_key(WARRANTS)
+        && origins.map(|origin| Some(origin.as_str())).all(|origin| origin == cluster.name())
 }
 
 /// One part of an identity, with the resource that stands for it.
@@ -125,12 +131,13 @@ async fn authorize(
     requester: &UserInfo,
     wanted: &UserInfo,
 ) -> Result<(), Status> {
-    let cluster = match &exchange.cluster {
-        Cluster::Named(name) if !name.is_path() => name.as_str(),
-        _ => BASE,
-    };
     let check = async |attributes: Attributes<'_>| {
-        let decision = authorization.allowed(cluster, requester, &attributes).await?;
+        // Who may not be in the logical cluster acts as nobody there. A path that leads nowhere is a cluster that refuses.
+        let decision = match &exchange.cluster {
+            Cluster::Named(name) if name.is_path() => authorization.permits("", requester, &attributes).await?,
+            Cluster::Named(name) => authorization.permits(name.as_str(), requester, &attributes).await?,
+            Cluster::None | Cluster::Wildcard => authorization.allowed(BASE, requester, &attributes).await?,
+        };
         if decision.allowed { Ok(()) } else { Err(attributes.forbidden(requester, &decision.reason.to_string())) }
     };
     let all = async |verb: &str, parts: Vec<Part<'_>>| {

@@ -18,7 +18,7 @@ pub const BOOTSTRAPPER: &str = "system:kcp:tenancy:workspace-bootstrapper";
 /// What names of the groups begin with that initializers and terminators are in.
 pub const LIFECYCLE: [&str; 2] = ["system:kcp:initializer:", "system:kcp:terminator:"];
 /// What those hear who may be in a logical cluster that was taken offline.
-pub const INACTIVE: &str = "logical cluster is marked inactive";
+pub const OFFLINE: &str = "logical cluster is marked inactive";
 
 /// The keys of the guards that say whether somebody may be in a logical cluster.
 pub(super) const REQUIRED_GROUPS: &str = "01-requiredgroups";
@@ -175,13 +175,16 @@ fn inactive(case: &Case<'_>) -> Verdict {
     if case.deep || !case.row().is_some_and(|row| row.inactive) {
         return next("active");
     }
-    let Attributes { is_resource, group, resource, path, .. } = *case.attributes;
-    let exempt = if is_resource {
-        (group, resource) == ("core.kcp.io", "logicalclusters")
-    } else {
-        path.starts_with("/openapi")
-    };
-    if exempt { next("answered where inactive") } else { Verdict::Deny(Reason::Text(INACTIVE)) }
+    if is_answered_offline(case.attributes) {
+        return next("answered where inactive");
+    }
+    Verdict::Deny(Reason::Text(OFFLINE))
+}
+
+/// What a logical cluster answers that was taken offline.
+pub(super) fn is_answered_offline(attributes: &Attributes<'_>) -> bool {
+    let Attributes { is_resource, group, resource, path, .. } = *attributes;
+    if is_resource { (group, resource) == ("core.kcp.io", "logicalclusters") } else { path.starts_with("/openapi") }
 }
 
 /// What only the server itself says of bindings and exports.

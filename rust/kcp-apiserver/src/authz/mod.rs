@@ -10,17 +10,21 @@ pub mod bootstrap;
 pub mod derived;
 pub mod effective;
 pub mod entries;
+pub mod explain;
 pub mod generations;
 mod guards;
 #[cfg(test)]
 mod model;
+pub mod offline;
 pub mod row;
 pub mod rule;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub use attributes::{Attributes, Decision, Reason};
-pub use effective::{ANONYMOUS, AUTHENTICATED, ORIGIN, SCOPES, UNAUTHENTICATED};
-pub use guards::{BOOTSTRAPPER, CLUSTER_ADMIN, EXTERNAL_CLUSTER_ADMIN, LIFECYCLE};
+pub use effective::{ANONYMOUS, AUTHENTICATED, ORIGIN, SCOPES, UNAUTHENTICATED, WARRANTS};
+pub use guards::{BOOTSTRAPPER, CLUSTER_ADMIN, EXTERNAL_CLUSTER_ADMIN, LIFECYCLE, OFFLINE};
 pub use step::{allow, require};
 
 use crate::exchange::UserInfo;
@@ -30,6 +34,7 @@ use generations::{Generations, LOGICAL_CLUSTERS};
 use guards::{Case, Verdict};
 use kcp_apimachinery::status::Status;
 use kcp_storage::{Backend, Key, Observer};
+use offline::Offline;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rule::Rule;
@@ -62,6 +67,8 @@ const LANES: usize = 64;
 pub struct Authorization {
     store: Arc<dyn Backend>,
     generations: Arc<Generations>,
+    /// What ends watches of logical clusters that go offline.
+    pub offline: Arc<Offline>,
     states: Cache<String, State, ByWeight>,
     rows: Cache<String, State, ByWeight>,
     granted: Cache<u64, Arc<Granted>, ByWeight>,
@@ -112,6 +119,7 @@ impl Authorization {
         store.observe(Arc::clone(&generations) as Arc<dyn Observer>);
         Self {
             store: Arc::clone(store),
+            offline: Offline::new(store),
             generations,
             states: Cache::with_weighter(1024, STATES, ByWeight),
             rows: Cache::with_weighter(1024, ROWS, ByWeight),
@@ -161,6 +169,16 @@ impl Authorization {
     pub async fn enters(&self, cluster: &str, user: &UserInfo) -> Result<bool, Status> {
         let decision = self.permits(cluster, user, &Attributes::path(ENTER, "/")).await?;
         Ok(!matches!(decision.step, guards::REQUIRED_GROUPS | guards::CONTENT))
+    }
+
+    /// Whether a logical cluster is offline for what addresses `resource` in `group`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn is_offline(&self, cluster: &str, group: &str, resource: &str) -> Result<bool, Status> {
+        let attributes = Attributes { group, resource, is_resource: true, ..Attributes::default() };
+        let derived = self.row(cluster).await?;
+        Ok(derived.row.as_ref().is_some_and(|row| row.inactive && !guards::is_answered_offline(&attributes)))
     }
 
     async fn decide(

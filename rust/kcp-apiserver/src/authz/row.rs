@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Annotation: `true` takes the logical cluster offline.
 pub const INACTIVE: &str = "core.kcp.io/inactive";
 /// The name that annotation had before.
-const INACTIVE_BEFORE: &str = "internal.kcp.io/inactive";
+pub const INACTIVE_BEFORE: &str = "internal.kcp.io/inactive";
 
 /// Where a logical cluster is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The chain's step: which requests get past, and how the others are refused.
 
-use super::{ADMIN, Attributes, Authorization, BASE, DENIED, MASTERS};
+use super::{ADMIN, Attributes, Authorization, BASE, DENIED, MASTERS, OFFLINE, Reason};
 use crate::chain::{Next, StepResult};
 use crate::exchange::{Cluster, Exchange, UserInfo};
 use crate::server::ApiServer;
@@ -73,7 +73,11 @@ async fn decide(authorization: &Authorization, exchange: &Exchange, attributes: 
         }
         Cluster::Named(name) => {
             let decision = authorization.permits(name.as_str(), user, &attributes).await?;
-            if decision.allowed { Ok(()) } else { Err(attributes.forbidden(user, &decision.reason.to_string())) }
+            match decision.reason {
+                _ if decision.allowed => Ok(()),
+                Reason::Text(OFFLINE) => Err(Status::forbidden_raw(OFFLINE)),
+                reason => Err(attributes.forbidden(user, &reason.to_string())),
+            }
         }
     }
 }

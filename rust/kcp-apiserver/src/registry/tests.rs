@@ -77,6 +77,10 @@ impl Backend for Counting {
         self.memory.end_watches();
     }
 
+    fn end_watches_of(&self, cluster: &str, except: &str) {
+        self.memory.end_watches_of(cluster, except);
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.memory.close()
     }

@@ -1,17 +1,25 @@
 //! `SubjectAccessReview`, its local and its own form: whether somebody may do something.
 
 use super::{Question, strings};
-use crate::authz::Attributes;
+use crate::authz::{Attributes, MASTERS};
 use crate::exchange::{Exchange, UserInfo};
+use crate::request_info;
 use crate::server::ApiServer;
+use http::HeaderName;
 use kcp_apimachinery::field::{BadValue, Error, ErrorList, Path};
 use kcp_apimachinery::gvk::GroupKind;
 use kcp_apimachinery::selector::{field, label};
 use kcp_apimachinery::status::Status;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 const GROUP: &str = "authorization.k8s.io";
+/// With this header set to `true` a SubjectAccessReview asks about rules alone.
+const DEEP: HeaderName = HeaderName::from_static("x-kcp-internal-deep-subjectaccessreview");
+/// With this parameter a SubjectAccessReview says what each guard said.
+const EXPLAIN: &str = "explain";
+/// What names of annotations begin with that say so.
+const DOMAIN: &str = "sar.auth.kcp.io";
 
 pub(super) async fn answer(
     server: &ApiServer,
@@ -29,9 +37,27 @@ pub(super) async fn answer(
     }
     let spec = &review["spec"];
     let user = if question == Question::SelfAccess { Arc::clone(&exchange.user) } else { Arc::new(subject(spec)) };
-    let decision = server.authorization.permits(exchange.cluster_name(), &user, &attributes(spec)).await?;
-    let mut status = json!({"allowed": decision.allowed});
-    let reason = decision.reason.to_string();
+    let deep = question == Question::Access && is_deep(exchange);
+    let explained = question == Question::Access && request_info::truthy(exchange.query(), EXPLAIN);
+    let mut annotations = Map::new();
+    let cluster = exchange.cluster_name();
+    let (allowed, reason) = if explained {
+        may_explain(server, exchange).await?;
+        let explanation = server.authorization.explain(cluster, &user, &attributes(spec), deep).await?;
+        for said in &explanation.steps {
+            annotations.insert(format!("{DOMAIN}/{}-decision", said.step), said.decision.into());
+            annotations.insert(format!("{DOMAIN}/{}-reason", said.step), said.reason.as_str().into());
+        }
+        (explanation.decision.allowed, explanation.summary())
+    } else {
+        let decision = if deep {
+            server.authorization.allowed(cluster, &user, &attributes(spec)).await?
+        } else {
+            server.authorization.permits(cluster, &user, &attributes(spec)).await?
+        };
+        (decision.allowed, decision.reason.to_string())
+    };
+    let mut status = json!({"allowed": allowed});
     if !reason.is_empty() {
         status["reason"] = reason.into();
     }
@@ -40,7 +66,28 @@ pub(super) async fn answer(
         status["evaluationError"] = ignored.join("; ").into();
     }
     review["status"] = status;
+    if explained {
+        review["metadata"]["annotations"] = annotations.into();
+    }
     Ok(review)
+}
+
+/// Whether it does not matter if the subject may be in the logical cluster: for the server's own kind to ask.
+fn is_deep(exchange: &Exchange) -> bool {
+    exchange.user.is_in(MASTERS) && exchange.headers().get(DEEP).is_some_and(|value| value == "true")
+}
+
+/// Explanations name bindings and roles: they are for those who may read them.
+async fn may_explain(server: &ApiServer, exchange: &Exchange) -> Result<(), Status> {
+    let read = Attributes {
+        verb: "list",
+        group: "rbac.authorization.k8s.io",
+        resource: "clusterrolebindings",
+        is_resource: true,
+        ..Attributes::default()
+    };
+    let decision = server.authorization.permits(exchange.cluster_name(), &exchange.user, &read).await?;
+    if decision.allowed { Ok(()) } else { Err(read.forbidden(&exchange.user, "explanations name bindings")) }
 }
 
 /// Fills the namespace of the path in.

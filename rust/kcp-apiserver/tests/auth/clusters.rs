@@ -144,6 +144,7 @@ async fn impersonation_stays_within_what_the_caller_may_hand_on() {
     let role = json!({"apiVersion": V1, "kind": "ClusterRole", "metadata": {"name": "actor"}, "rules": rules});
     harness.post("admin", &format!("/clusters/one{RBAC}/clusterroles"), role).await.expect(201);
     harness.admit("one", json!({"kind": "User", "name": "bob"})).await;
+    harness.admit("one", json!({"kind": "User", "name": "alice"})).await;
     harness.bind("one", "actor", json!({"kind": "User", "name": "alice"})).await;
     harness.bind("one", "view", json!({"kind": "User", "name": "bob"})).await;
     let path = format!("/clusters/one{CONFIG_MAPS}");

@@ -13,6 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 const BUILT_INS: &[u8] = include_bytes!("../../../../python/kcp/resources/built_in.json");
+const DEFINITIONS: [&[u8]; 3] = [
+    include_bytes!("../../../../python/kcp/config/definitions/core.kcp.io_logicalclusters.yaml"),
+    include_bytes!("../../../../python/kcp/config/definitions/tenancy.kcp.io_workspaces.yaml"),
+    include_bytes!("../../../../python/kcp/config/definitions/tenancy.kcp.io_workspacetypes.yaml"),
+];
 const BOOTSTRAP: &[u8] = include_bytes!("../../../../python/kcp/resources/bootstrap_rbac.json");
 
 /// The issuer and audience that recordings name.
@@ -95,7 +100,9 @@ impl Harness {
         let server = ApiServer::new(Config {
             store: Arc::new(Memory::default()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            built_ins: BuiltIns::parse(BUILT_INS).expect("the table compiles"),
+            built_ins: BuiltIns::parse(BUILT_INS)
+                .and_then(|built_ins| built_ins.with_definitions(DEFINITIONS))
+                .expect("the table compiles"),
             authentication: Authentication::new(settings).expect("settings"),
             bridge: None,
             hooks: None,

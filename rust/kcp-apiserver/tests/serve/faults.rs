@@ -108,6 +108,10 @@ impl Backend for Faulty {
         self.inner.end_watches();
     }
 
+    fn end_watches_of(&self, cluster: &str, except: &str) {
+        self.inner.end_watches_of(cluster, except);
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.inner.close()
     }

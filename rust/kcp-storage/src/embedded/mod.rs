@@ -525,6 +525,10 @@ impl Backend for Embedded {
         self.shared.hub.close();
     }
 
+    fn end_watches_of(&self, cluster: &str, except: &str) {
+        self.shared.hub.close_cluster(cluster, except);
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.shared.persist_on_close.store(true, Ordering::Release);
         let finished = self.shared.queue.close();

@@ -7,6 +7,7 @@ mod gzip;
 mod render;
 mod stream;
 
+use crate::authz::OFFLINE;
 use crate::body::Body;
 use crate::chain::{Next, StepResult};
 use crate::exchange::Exchange;
@@ -30,7 +31,7 @@ use render::{Elsewhere, Render};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use stream::{Live, Stream};
+use stream::{Later, Live, Stream};
 use tokio::time::Instant;
 
 /// Events held for a slow reader before it is closed.
@@ -71,7 +72,16 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             }
         },
     };
-    let live = Live::Later(Box::new((Arc::clone(&server.store), target.range())));
+    // Counted before it is asked: what goes offline later ends the watch.
+    let offline = Arc::clone(&server.authorization.offline);
+    let count = offline.count();
+    if let Some(cluster) = exchange.cluster.name()
+        && server.authorization.is_offline(cluster, &target.served.group, &target.served.resource).await?
+    {
+        return Err(Status::forbidden_raw(OFFLINE));
+    }
+    let store = Arc::clone(&server.store);
+    let live = Live::Later(Box::new(Later { store, range: target.range(), offline, count }));
     let (mut definition, mut served) = (None, Some(Arc::clone(&target.served)));
     let follows = !target.cluster.is_empty() && !target.served.system;
     if let (Origin::Custom { definition: defined, .. }, true) = (&target.served.origin, follows) {

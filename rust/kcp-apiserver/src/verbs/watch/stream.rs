@@ -4,6 +4,7 @@
 use super::gzip::Phases;
 use super::render::{self, Render};
 use super::{BUFFER, too_old};
+use crate::authz::offline::Offline;
 use crate::body::BodyError;
 use crate::metrics::OpenWatch;
 use crate::negotiate::{Media, Shape};
@@ -62,9 +63,18 @@ pub(super) struct Stream {
 /// The changes after the state a watch begins with.
 pub(super) enum Live {
     /// Not subscribed to yet: while a client takes a large state, nothing queues up behind it.
-    Later(Box<(Arc<dyn Backend>, KeyRange)>),
+    Later(Box<Later>),
     Subscribed(Watch),
     Ended,
+}
+
+/// A subscription to come.
+pub(super) struct Later {
+    pub store: Arc<dyn Backend>,
+    pub range: KeyRange,
+    pub offline: Arc<Offline>,
+    /// How often a logical cluster had gone offline when the watch's own was known not to be.
+    pub count: u64,
 }
 
 /// How a cluster serves the resource after a change of its definitions, while that is found out.
@@ -123,9 +133,11 @@ impl Stream {
             return Poll::Ready(());
         }
         if let Live::Later(subscription) = &self.live {
-            let (store, range) = subscription.as_ref();
+            let Later { store, range, offline, count } = subscription.as_ref();
             let query = WatchQuery { range: range.clone(), since: self.since, buffer: BUFFER };
             match store.watch(query) {
+                // It may have been this cluster, just before: the client asks again and hears it.
+                Ok(_) if offline.count() != *count => self.live = Live::Ended,
                 Ok(watch) => self.live = Live::Subscribed(watch),
                 Err(error) => return self.fail(&interrupted(&error)),
             }
