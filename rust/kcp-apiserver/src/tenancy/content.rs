@@ -17,8 +17,11 @@ use kcp_storage::{At, Batch, CommitError, Expect, Item, KeyRange, ListQuery, Op}
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Objects read at a time, and at most so many go in one commit.
-pub const TOGETHER: usize = 256;
+/// Objects that go in one commit.
+const TOGETHER: usize = 256;
+
+/// Objects read at a time: they may be large.
+const PAGE: usize = 64;
 
 /// Objects that are marked at a time: their commits share a sync.
 const MARKED: usize = 64;
@@ -63,11 +66,11 @@ pub async fn clear(server: &ApiServer, cluster: &str) -> Result<Content, Status>
         .filter(|name| name != clusters::ROWS && !RIGHTS.contains(&name.as_str()))
         .partition(|name| LATE.contains(&name.as_str()));
     for resource in early {
-        one(server, cluster, &resource, &mut content).await?;
+        one(server, cluster, &resource, TOGETHER, &mut content).await?;
     }
     if content.left.is_empty() {
         for resource in late {
-            one(server, cluster, &resource, &mut content).await?;
+            one(server, cluster, &resource, TOGETHER, &mut content).await?;
         }
     }
     if !content.left.is_empty() {
@@ -75,21 +78,27 @@ pub async fn clear(server: &ApiServer, cluster: &str) -> Result<Content, Status>
         return Ok(content);
     }
     for resource in RIGHTS {
-        one(server, cluster, resource, &mut content).await?;
+        one(server, cluster, resource, usize::MAX, &mut content).await?;
     }
     Ok(content)
 }
 
-/// Deletes the objects of one resource, or begins to.
-async fn one(server: &ApiServer, cluster: &str, resource: &str, content: &mut Content) -> Result<(), Status> {
+/// Deletes the objects of one resource, or begins to; a commit is made when so many changes have come together.
+async fn one(
+    server: &ApiServer,
+    cluster: &str,
+    resource: &str,
+    together: usize,
+    content: &mut Content,
+) -> Result<(), Status> {
     let range = KeyRange::cluster(resource, cluster);
     let (mut after, mut left) = (None, Left { resource: resource.to_owned(), ..Left::default() });
     loop {
-        let query = ListQuery { range: range.clone(), at: At::Latest, after, limit: Some(TOGETHER) };
+        let query = ListQuery { range: range.clone(), at: At::Latest, after, limit: Some(PAGE) };
         let page = server.store.list(query).await.map_err(|error| storage_error(&error))?;
         let (free, held): (Vec<&Item>, Vec<&Item>) = page.items.iter().partition(|item| is_free(item));
         content.last.extend(free.iter().map(|item| Op::delete(item.key.clone(), Expect::At(item.revision))));
-        if content.last.len() >= TOGETHER {
+        if content.last.len() >= together {
             commit(server, std::mem::take(&mut content.last)).await?;
         }
         for some in held.chunks(MARKED) {

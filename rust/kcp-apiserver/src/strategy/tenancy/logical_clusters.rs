@@ -8,7 +8,7 @@ use crate::server::ApiServer;
 use crate::strategy::rules::{Rules, Write};
 use crate::strategy::{Admission, Removal};
 use crate::tenancy::row::{self, Draft};
-use crate::tenancy::{CLUSTER_WORK, CONTENT_FINALIZER, PHASE_LABEL, ROOT, WORKSPACES};
+use crate::tenancy::{CLUSTER_WORK, CONTENT_FINALIZER, PATH, PHASE_LABEL, ROOT, WORKSPACES};
 use crate::verbs::storage_error;
 use crate::verbs::write::stored;
 use bytes::Bytes;
@@ -24,6 +24,16 @@ const NAME: &str = "cluster";
 
 /// Takes a logical cluster offline.
 const INACTIVE: [&str; 2] = ["core.kcp.io/inactive", "internal.kcp.io/inactive"];
+
+/// How annotations begin that only the system changes.
+const FIXED: [&str; 6] = [
+    "authorization.kcp.io/",
+    "core.kcp.io/max-",
+    "core.kcp.io/shard",
+    "experimental.tenancy.kcp.io/",
+    "internal.apis.kcp.io/",
+    "internal.tenancy.kcp.io/",
+];
 
 impl Rules for LogicalClusters {
     fn admit<'a>(
@@ -170,26 +180,20 @@ fn check_change(new: &Value, old: &Value) -> Result<(), String> {
             return Err(format!("annotation {key} can only be set when the logical cluster is ready"));
         }
     }
-    for key in meta::annotations(old)
-        .into_iter()
-        .flatten()
-        .map(|(key, _)| key)
-        .chain(meta::annotations(new).into_iter().flatten().map(|(key, _)| key))
-    {
-        let fixed = key.ends_with("kcp.io/path")
-            || key.contains("tenancy.kcp.io/")
-            || key.starts_with("authorization.kcp.io/")
-            || key.starts_with("core.kcp.io/max-")
-            || key.starts_with("core.kcp.io/shard")
-            || key.starts_with("internal.apis.kcp.io/");
-        if fixed && meta::annotation(new, key) != meta::annotation(old, key) {
-            return Err(format!("annotation {key} can only be changed by system privileged users"));
-        }
+    let keys = |object| meta::annotations(object).into_iter().flatten().map(|(key, _)| key.as_str());
+    let differs = |key: &&str| meta::annotation(new, key) != meta::annotation(old, key);
+    if let Some(key) = keys(old).chain(keys(new)).filter(|key| is_fixed(key)).find(differs) {
+        return Err(format!("annotation {key} can only be changed by system privileged users"));
     }
     if !meta::has_finalizer(new, CONTENT_FINALIZER) && meta::has_finalizer(old, CONTENT_FINALIZER) {
         return Err(format!("finalizer {CONTENT_FINALIZER} is removed by the server when the content is gone"));
     }
     Ok(())
+}
+
+/// Whether an annotation says what the server has decided about the logical cluster, or what may be in it.
+fn is_fixed(key: &str) -> bool {
+    key == PATH || FIXED.iter().any(|prefix| key.starts_with(prefix))
 }
 
 fn rank(phase: &str) -> usize {
