@@ -14,6 +14,12 @@ from tests.e2e.conftest import COMMAND_SECONDS
 if TYPE_CHECKING:
     from tests.e2e.conftest import Clients
 
+ENTER = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: enter}
+rules: [{verbs: [access], nonResourceURLs: [/]}]
+"""
 PLUGIN = str(Path(sys.executable).parent / "kubectl-kcp")
 
 
@@ -37,6 +43,9 @@ def test_the_rule_is_named(clients: Clients, words: tuple[str, ...], code: int, 
     admin = clients.kubectl(url)
     admin("create", "role", "reader", "--verb=get", "--resource=configmaps")
     admin("create", "rolebinding", "readers", "--role=reader", "--user=alice")
+    # Without the verb access on "/" nobody gets as far as the rules.
+    admin("create", "-f", "-", stdin=ENTER)
+    admin("create", "clusterrolebinding", "enter", "--clusterrole=enter", "--user=alice")
     command = [PLUGIN, "explain-access", *words]
     done = subprocess.run(
         command, env=admin.environment(), capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
@@ -44,6 +53,18 @@ def test_the_rule_is_named(clients: Clients, words: tuple[str, ...], code: int, 
     assert done.stderr == ""
     assert done.returncode == code, done.stdout
     assert said.format(url.rpartition("/")[2]) in done.stdout
+
+
+def test_the_gate_is_named_where_it_denies(clients: Clients) -> None:
+    admin = clients.kubectl(clients.server.new_cluster())
+    admin("create", "role", "reader", "--verb=get", "--resource=configmaps")
+    admin("create", "rolebinding", "readers", "--role=reader", "--user=alice")
+    command = [PLUGIN, "explain-access", "alice", "get", "configmaps", "-n", "default"]
+    done = subprocess.run(
+        command, env=admin.environment(), capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout.rstrip().endswith(': access denied (the workspace is not open to them: verb "access" on "/")')
 
 
 def test_a_resource_nobody_serves_is_one_line(clients: Clients) -> None:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from kcp.cli.plugin import Call
     from kcp.client.http import HttpClient
 
+# What an authorizer says that lets nobody see more, and what it means.
+GATE = "access denied"
+GATE_MEANS = ' (the workspace is not open to them: verb "access" on "/")'
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 
@@ -78,6 +81,8 @@ def verdict(status: dict[str, Any], user: str, verb: str, what: str, path: str) 
     reason = str(status.get("reason") or "").strip()
     if not reason:
         reason = "the authorizer gives no reason" if allowed else "no rule allows it"
+    elif reason == GATE and not allowed:
+        reason += GATE_MEANS
     lines = [f'"{user}" {"may" if allowed else "may not"} {verb} {what} in {path}: {reason}']
     if status.get("denied"):
         lines.append("It is denied whatever other rules say.")
