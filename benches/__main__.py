@@ -1,29 +1,30 @@
 """`python -m benches`: prints the table of `docs/benchmarks.md` and exits 1 when a row is below its floor.
 
 Systems alternate and never run at the same time; each row is the median of its rounds. The load is a closed loop of 32
-requests over 4 HTTP/2 connections, sent by an ordinary user that a RoleBinding allows it.
+requests over 4 HTTP/2 connections, sent by an ordinary user that a RoleBinding allows it. The table of workspaces is
+that of `python -m benches workspaces`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
 import shutil
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benches import crds, idle, lock, systems
-from benches.systems import ROOT, Running
+from benches import crds, idle, lock, systems, workspaces
+from benches.table import Row, build_load, machine, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from benches.systems import Running
 
 RATES = ("get", "create", "update", "patch", "apply", "list", "watch")
 # Floors: how many times as fast as kube-apiserver + etcd on the same machine. Rows without one are for the record.
@@ -34,27 +35,6 @@ CRD_MEMORY_FLOOR_BYTES = 64 * 1024
 IDLE_WATCH_FLOOR_BYTES = 6 * 1024
 RSS_FLOOR_BYTES = 80 * 1024 * 1024
 MIB = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; `passed` is None where the row has no floor."""
-
-    what: str
-    ours: str
-    peer: str
-    ratio: str
-    floor: str
-    passed: bool | None
-
-
-def build_load() -> Path:
-    """Build the load generator; returns its path."""
-    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "-p", "kcp-load"], cwd=ROOT, check=True)
-    metadata = subprocess.run(
-        ["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=ROOT, check=True, capture_output=True
-    )
-    return Path(json.loads(metadata.stdout)["target_directory"]) / "release/kcp-load"
 
 
 def load(program: Path, system: Running, mode: str, seconds: float) -> dict[str, Any]:
@@ -121,15 +101,6 @@ def rows(modes: list[str], ours: list[Figures], peer: list[Figures]) -> list[Row
     ]
 
 
-def render(table: list[Row]) -> str:
-    """Render the table as Markdown."""
-    lines = ["| what | kcp | kube-apiserver + etcd | ratio | floor | |", "|---|---|---|---|---|---|"]
-    marks = {True: "ok", False: "BELOW", None: ""}
-    for row in table:
-        lines.append(f"| {row.what} | {row.ours} | {row.peer} | {row.ratio} | {row.floor} | {marks[row.passed]} |")
-    return "\n".join(lines)
-
-
 def lock_rows(program: Path) -> list[Row]:
     """GETs while Python is idle, held and busy: an unrelated busy process is the measure for the last two."""
     found = lock.rates(lambda system: load(program, system, "get", lock.MEASURED_SECONDS))
@@ -169,24 +140,16 @@ def size_rows(program: Path) -> list[Row]:
 
 def header(rounds: int, seconds: float) -> str:
     """Name the machine, the versions and the date."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    cpu = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        "",
-    )
-    cores = subprocess.run(["nproc"], capture_output=True, text=True, check=False).stdout.strip()
-    when = datetime.now(UTC).strftime("%Y-%m-%d")
     return (
-        f"{when}, commit {commit.stdout.strip() or 'unknown'}, {cores} cores ({cpu or platform.machine()}), "
-        f"{platform.system()} {platform.release()}; {rounds} rounds of {seconds:g} s after 1 s of warm-up, medians; "
+        f"{machine()}; {rounds} rounds of {seconds:g} s after 1 s of warm-up, medians; "
         "load generator on the same machine, 32 requests in flight over 4 HTTP/2 connections."
     )
 
 
 def main() -> int:
     """Run the command."""
+    if sys.argv[1:2] == ["workspaces"]:
+        return workspaces.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="rounds per system, alternating (default 3)")
     parser.add_argument("--seconds", type=float, default=5.0, help="measured seconds per operation (default 5)")

@@ -6,17 +6,15 @@ index names. The time runs from before the request that creates it.
 
 from __future__ import annotations
 
-import http.client
 import json
 import shutil
-import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from benches import systems
+from benches.client import Client
 
 GROUPS = 100
 EACH = 50
@@ -32,32 +30,6 @@ class Found:
 
     visible: list[float]
     memory: float
-
-
-class Client:
-    """One kept connection, as administrator."""
-
-    def __init__(self, system: systems.Running) -> None:
-        """Connect to the server."""
-        url = urlsplit(system.server)
-        assert url.hostname is not None
-        self._prefix = url.path
-        self._token = system.admin_token
-        context = ssl.create_default_context(cafile=str(system.ca))
-        self._connection = http.client.HTTPSConnection(url.hostname, url.port, timeout=120, context=context)
-
-    def call(
-        self, method: str, path: str, body: dict[str, Any] | None = None, accept: str = "application/json"
-    ) -> bytes:
-        """Send a request; anything but success ends the program."""
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", "Accept": accept}
-        path = path if path.startswith(self._prefix) else self._prefix + path
-        self._connection.request(method, path, None if body is None else json.dumps(body), headers)
-        answer = self._connection.getresponse()
-        data = answer.read()
-        if answer.status not in (200, 201):
-            raise SystemExit(f"error: {method} {path} answered {answer.status}: {data[:300]!r}")
-        return data
 
 
 def definition(group: int, index: int) -> dict[str, Any]:
@@ -106,13 +78,13 @@ def measure() -> Found:
     directory = systems.scratch("crds")
     system = systems.start_kcp(directory)
     try:
-        client = Client(system)
+        client = Client(system.server, system.ca, system.admin_token)
         client.call("POST", DEFINITIONS, definition(GROUPS, 0))
         is_visible(client, definition(GROUPS, 0))
         before = system.rss()
 
         def fill(groups: range) -> None:
-            filler = Client(system)
+            filler = Client(system.server, system.ca, system.admin_token)
             for group in groups:
                 for index in range(EACH):
                     filler.call("POST", DEFINITIONS, definition(group, index))

@@ -14,13 +14,18 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
 # The second is listed; it holds nothing but what is listed.
 NAMESPACES = ("bench", "bench-list")
 USER = "alice"
+# Tokens of the owners of workspaces begin with this.
+TENANT_TOKEN = "bench-owner-token"
 # What the measured identity may do: an ordinary namespaced role, so that every request is authorized by rules.
 ROLE: dict[str, Any] = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -106,6 +111,15 @@ class Running:
             total += int(line.split()[1]) * 1024
         return total
 
+    def kill(self) -> None:
+        """Kill its processes, by their ids, and wait for them."""
+        self._ended = True
+        for pid in self.pids:
+            os.kill(pid, signal.SIGKILL)
+            while _alive(pid):
+                _reap(pid)
+                time.sleep(0.02)
+
     def end(self) -> None:
         """End its processes, by their ids, and wait for them."""
         if self._ended:
@@ -126,10 +140,14 @@ class Running:
                 time.sleep(0.02)
 
 
-def start_kcp(directory: Path, extra: list[str] | None = None) -> Running:
-    """Start `kcp start` with its store in `directory` and wait for its ready line."""
-    tokens = directory / "tokens.csv"
-    tokens.write_text(f'bench-user-token,{USER},{USER}-uid,"developers"\n')
+def start_kcp(directory: Path, extra: list[str] | None = None, tokens: Sequence[str] = ()) -> Running:
+    """Start `kcp start` with its store in `directory` and wait for its ready line.
+
+    `tokens` are further lines of its token file.
+    """
+    token_file = directory / "tokens.csv"
+    own = f'bench-user-token,{USER},{USER}-uid,"developers"'
+    token_file.write_text("".join(f"{line}\n" for line in [own, *tokens]))
     command = [
         str(Path(sys.executable).parent / "kcp"),
         "start",
@@ -140,7 +158,7 @@ def start_kcp(directory: Path, extra: list[str] | None = None) -> Running:
         "--secure-port",
         "0",
         "--token-auth-file",
-        str(tokens),
+        str(token_file),
         *(extra or []),
     ]
     begin = time.monotonic()

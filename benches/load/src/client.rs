@@ -68,6 +68,11 @@ impl Connection {
         })
     }
 
+    /// The bearer token of the requests from now on.
+    pub fn set_token(&mut self, token: &str) {
+        self.authorization = format!("Bearer {token}");
+    }
+
     /// Sends a request and waits for the head of its answer.
     pub async fn send(&mut self, method: &str, path: &str, content_type: &str, body: Bytes) -> Result<Answer, String> {
         let request = http::Request::builder()
@@ -101,10 +106,23 @@ impl Connection {
         Ok((status, size))
     }
 
+    /// Sends a request; returns the status and the whole body of its answer.
+    pub async fn fetch(
+        &mut self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Result<(u16, Bytes), String> {
+        let answer = self.send(method, path, content_type, body).await?;
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.map_err(|error| error.to_string())?;
+        Ok((status, body.to_bytes()))
+    }
+
     /// The newest revision of a collection.
     pub async fn revision(&mut self, collection: &str) -> Result<String, String> {
-        let answer = self.send("GET", &format!("{collection}?limit=1"), "application/json", Bytes::new()).await?;
-        let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+        let (_, body) = self.fetch("GET", &format!("{collection}?limit=1"), "application/json", Bytes::new()).await?;
         let list: serde_json::Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
         let revision = list["metadata"]["resourceVersion"].as_str();
         revision.map(str::to_owned).ok_or_else(|| format!("{collection} has no resourceVersion"))

@@ -3,6 +3,9 @@
 //! `kcp-load MODE --server https://127.0.0.1:6443[/clusters/x] --ca FILE --token TOKEN [--connections 4]
 //! [--concurrency 32] [--seconds 5] [--warm-up 1] [--namespace bench] [--objects 500] [--watchers 200]`
 //!
+//! Modes of workspaces, as many users: `workspaces`, `visit`, `walk`, `fill` (see `workspaces.rs`), with `--count`,
+//! `--owners`, `--prefix`, `--parents FILE`, `--names FILE`, `--bodies FILE`, `--hot` and `--path`.
+//!
 //! Modes: `get`, `create`, `update`, `patch`, `apply`, `list`, `watch`, and `idle`, which opens watches, prints a line and
 //! holds them until its standard input ends. Prints one JSON object with rate, latencies and errors.
 //! Only loopback addresses are accepted, and every run ends after its seconds.
@@ -10,6 +13,7 @@
 mod client;
 mod report;
 mod work;
+mod workspaces;
 
 use client::Connection;
 use report::Report;
@@ -41,6 +45,22 @@ pub struct Settings {
     pub objects: usize,
     /// Watches of mode `watch`.
     pub watchers: usize,
+    /// Workspaces to make, or logical clusters to fill.
+    pub count: usize,
+    /// Users that take turns; user `n` has the token `TOKEN-n`.
+    pub owners: usize,
+    /// What names of workspaces begin with.
+    pub prefix: String,
+    /// File with the logical clusters that workspaces are made in; empty for `root`.
+    pub parents: String,
+    /// File with names of logical clusters: written by `workspaces`, read by the other modes.
+    pub names: String,
+    /// File with the objects of mode `fill`, a JSON array.
+    pub bodies: String,
+    /// How many of the names are visited; 0 for all.
+    pub hot: usize,
+    /// What is got in each logical cluster, or walked.
+    pub path: String,
 }
 
 fn settings() -> Result<Settings, String> {
@@ -58,6 +78,14 @@ fn settings() -> Result<Settings, String> {
         namespace: "bench".into(),
         objects: 500,
         watchers: 200,
+        count: 1_000,
+        owners: 1,
+        prefix: "ws".into(),
+        parents: String::new(),
+        names: String::new(),
+        bodies: String::new(),
+        hot: 0,
+        path: String::new(),
     };
     while let Some(flag) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{flag} needs a value"))?;
@@ -74,6 +102,14 @@ fn settings() -> Result<Settings, String> {
             "--namespace" => settings.namespace = value,
             "--objects" => settings.objects = number()?,
             "--watchers" => settings.watchers = number()?,
+            "--count" => settings.count = number()?,
+            "--owners" => settings.owners = number()?,
+            "--prefix" => settings.prefix = value,
+            "--parents" => settings.parents = value,
+            "--names" => settings.names = value,
+            "--bodies" => settings.bodies = value,
+            "--hot" => settings.hot = number()?,
+            "--path" => settings.path = value,
             other => return Err(format!("unknown flag {other}")),
         }
     }
@@ -90,7 +126,11 @@ async fn run(settings: Settings) -> Result<Report, String> {
         "get" | "create" | "update" | "patch" | "apply" | "list" => work::closed_loop(&settings, &connections).await,
         "watch" => work::watch(&settings, &connections).await,
         "idle" => work::idle(&settings, &connections).await,
-        other => Err(format!("unknown mode {other}: get, create, update, patch, apply, list, watch or idle")),
+        "workspaces" => workspaces::make(&settings, &connections).await,
+        "visit" => workspaces::visit(&settings, &connections).await,
+        "walk" => workspaces::walk(&settings, &connections).await,
+        "fill" => workspaces::fill(&settings, &connections).await,
+        other => Err(format!("unknown mode {other}: the head of the program's source names them")),
     }
 }
 
