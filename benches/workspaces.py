@@ -1,8 +1,8 @@
 """`python -m benches workspaces`: what many workspaces cost, in time, memory and disk; exits 1 below a limit.
 
 Every organization has an owner of its own, an ordinary user, who makes it and the workspaces in it. All requests but
-the wildcard list are the owners'. Limits are those of a million workspaces in 10,000 organizations; with fewer (`--count`)
-those of time, memory and disk shrink with the number, beyond what an empty server takes.
+the wildcard list are the owners'. Limits are those of a million workspaces in 10,000 organizations. With fewer
+(`--count`) those of time, memory and disk shrink with the number, beyond what an empty server takes.
 """
 
 from __future__ import annotations
