@@ -198,12 +198,16 @@ def test_a_terminator_holds_content_until_it_takes_itself_off(houses: Houses) ->
         left = [one for one in row["status"]["initializers"] if one != name]
         waiting.administrator.ask("PATCH", f"{ROW}/status", {"status": {"initializers": left}}, content_type=MERGE)
     everywhere = waiting.door(cluster="*", kind="terminating")
-    assert everywhere.get(ROWS)["items"] == []
+    before = everywhere.get(ROWS)
+    assert before["items"] == []
     owner = waiting.administrator.get(ROW)["spec"]["owner"]
     parent = houses.door(houses.server.cluster(owner["cluster"]), "kcp-admin")
-    parent.ask("DELETE", f"{WORKSPACES}/{owner['name']}")
-    items = everywhere.get(ROWS)["items"]
-    assert [item["metadata"]["annotations"]["kcp.io/cluster"] for item in items] == [waiting.cluster]
+    with ExitStack() as stack:
+        events = everywhere.events(stack, ROWS, before["metadata"]["resourceVersion"])
+        assert parent.ask("DELETE", f"{WORKSPACES}/{owner['name']}").is_success
+        event = next(events)
+    assert event["type"] == "ADDED"
+    assert event["object"]["metadata"]["annotations"]["kcp.io/cluster"] == waiting.cluster
     door = waiting.door(kind="terminating")
     door.get(CONFIGMAPS)
     left = [name for name in door.get(ROW)["status"]["terminators"] if name != waiting.initializer]
