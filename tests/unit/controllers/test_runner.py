@@ -12,12 +12,15 @@ import trio.testing
 from kcp.client import Key, StatusError
 from kcp.controllers import runner
 from kcp.controllers.runner import FIRST_DELAY, LAST_DELAY, Controller, Queue
+from kcp.core import Options, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kcp.client import Client, Facts
-    from kcp.core import Answer, Headers, User
+
+# Tries after which the delay has long reached its end: it doubles seven or eight times before.
+TRIES = 12
 
 
 def key(number: int) -> Key:
@@ -50,19 +53,19 @@ class Index:
         del kind
         await self.new.wait()
 
-    async def call(
-        self, method: str, target: str, *, headers: Headers | None, body: bytes, user: User | None
-    ) -> Answer:
-        raise NotImplementedError
 
-    async def ask(self, question: bytes) -> Answer:
-        raise NotImplementedError
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server without a listener, in memory: what reconciles are handed a client of."""
+    server = Server(Options())
+    yield server
+    server.close()
 
 
 @pytest.fixture
-def start(nursery: trio.Nursery) -> Callable[[Index, runner.Reconcile], None]:
+def start(nursery: trio.Nursery, server: Server) -> Callable[[Index, runner.Reconcile], None]:
     def begin(index: Index, reconcile: runner.Reconcile) -> None:
-        nursery.start_soon(runner.run, Controller("tester", "things", reconcile), index, index, index)
+        nursery.start_soon(runner.run, Controller("tester", "things", reconcile), index, server, server)
 
     return begin
 
@@ -96,15 +99,18 @@ async def test_keys_that_cannot_be_finished_do_not_hide_the_others(
 async def test_waiting_keys_are_tried_again_without_reading_the_index(
     start: Callable[[Index, runner.Reconcile], None], autojump_clock: trio.testing.MockClock
 ) -> None:
-    index, tries = Index({key(1)}), []
+    index, tries, enough = Index({key(1)}), [], trio.Event()
 
     async def reconcile(client: Client, facts: Facts, key: Key) -> bool:
         del client, facts, key
         tries.append(trio.current_time())
+        if len(tries) == TRIES:
+            enough.set()
         return False
 
     start(index, reconcile)
-    await trio.sleep(60)
+    with trio.fail_after(TRIES * LAST_DELAY):
+        await enough.wait()
     waits = [later - sooner for sooner, later in pairwise(tries)]
     assert waits[:3] == pytest.approx([FIRST_DELAY, 2 * FIRST_DELAY, 4 * FIRST_DELAY])
     assert waits[-1] == pytest.approx(LAST_DELAY)
@@ -114,12 +120,14 @@ async def test_waiting_keys_are_tried_again_without_reading_the_index(
 async def test_a_reconcile_that_raises_is_tried_again_and_stops_nobody(
     start: Callable[[Index, runner.Reconcile], None], autojump_clock: trio.testing.MockClock
 ) -> None:
-    index, seen = Index({key(1), key(2), key(3)}), []
+    index, seen, enough = Index({key(1), key(2), key(3)}), [], trio.Event()
 
     async def reconcile(client: Client, facts: Facts, key: Key) -> bool:
         del client, facts
         await trio.lowlevel.checkpoint()
         seen.append(key)
+        if len(seen) == 5:
+            enough.set()
         if seen.count(key) == 1 and key.name == "000001":
             raise ValueError(key)
         if seen.count(key) == 1 and key.name == "000002":
@@ -127,7 +135,9 @@ async def test_a_reconcile_that_raises_is_tried_again_and_stops_nobody(
         return True
 
     start(index, reconcile)
-    await trio.sleep(1)
+    with trio.fail_after(LAST_DELAY):
+        await enough.wait()
+    await trio.testing.wait_all_tasks_blocked()
     assert [seen.count(key(number)) for number in (1, 2, 3)] == [2, 2, 1]
 
 
