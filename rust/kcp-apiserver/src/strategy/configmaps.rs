@@ -7,7 +7,6 @@ use crate::exchange::Exchange;
 use crate::server::ApiServer;
 use crate::typed::check_base64;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
-use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::{Status, meta, names};
 use kcp_storage::{BoxFuture, Key};
 use serde_json::Value;
@@ -59,14 +58,6 @@ pub fn key_problems(key: &str, path: &Path, errors: &mut ErrorList) {
 }
 
 impl Strategy for ConfigMaps {
-    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
-        self.base.failures(object)
-    }
-
-    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
-        self.base.decode(object)
-    }
-
     fn validate_create(&self, object: &Value) -> ErrorList {
         let mut errors = base::errors(object);
         validate(object, &mut errors);
@@ -105,10 +96,6 @@ impl Strategy for ConfigMaps {
 
     fn base(&self) -> Option<&Base> {
         Some(&self.base)
-    }
-
-    fn strategic(&self) -> Option<&StrategicSchema> {
-        Some(self.base.strategic())
     }
 
     fn cells(&self, object: &Value, now: jiff::Timestamp) -> Vec<Value> {

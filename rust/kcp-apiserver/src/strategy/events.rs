@@ -3,7 +3,6 @@
 use super::base::{self, Base, text};
 use super::{Part, Strategy, cells};
 use kcp_apimachinery::field::{BadValue, Error, ErrorList, Path};
-use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::{meta, names};
 use serde_json::{Map, Value, json};
 
@@ -233,14 +232,6 @@ fn printed(field: &str, value: Value) -> BadValue {
 }
 
 impl Strategy for Events {
-    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
-        self.base.failures(object)
-    }
-
-    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
-        self.base.decode(object)
-    }
-
     fn name_problems(&self, name: &str) -> Vec<String> {
         match self.api {
             Api::Core => names::path_segment_name(name),
@@ -339,10 +330,6 @@ impl Strategy for Events {
 
     fn base(&self) -> Option<&Base> {
         Some(&self.base)
-    }
-
-    fn strategic(&self) -> Option<&StrategicSchema> {
-        Some(self.base.strategic())
     }
 
     fn cells(&self, object: &Value, now: jiff::Timestamp) -> Vec<Value> {

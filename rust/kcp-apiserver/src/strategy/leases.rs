@@ -3,7 +3,6 @@
 use super::base::{self, Base, text};
 use super::{Part, Strategy, cells};
 use kcp_apimachinery::field::{Error, ErrorList, Path};
-use kcp_apimachinery::patch::StrategicSchema;
 use serde_json::Value;
 
 /// The strategy of Leases.
@@ -40,14 +39,6 @@ fn validate(object: &Value) -> ErrorList {
 }
 
 impl Strategy for Leases {
-    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
-        self.base.failures(object)
-    }
-
-    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
-        self.base.decode(object)
-    }
-
     fn prepare_create(&self, object: &mut Value) {
         drop_disabled(object);
     }
@@ -70,10 +61,6 @@ impl Strategy for Leases {
 
     fn base(&self) -> Option<&Base> {
         Some(&self.base)
-    }
-
-    fn strategic(&self) -> Option<&StrategicSchema> {
-        Some(self.base.strategic())
     }
 
     fn cells(&self, object: &Value, now: jiff::Timestamp) -> Vec<Value> {

@@ -90,13 +90,14 @@ pub enum Removal {
 pub trait Strategy: Send + Sync + 'static {
     /// Checks types and drops what the kind does not know. Returns what was dropped, as strict decoding names it
     /// (`unknown field "spec.foo"`), sorted; an error is the decoder's text.
-    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String>;
+    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
+        self.base().map_or_else(|| Err("no definition describes this kind".to_owned()), |base| base.decode(object))
+    }
 
     /// All values of an object that are not what their fields hold, of which [`Strategy::decode`] tells one; empty where
     /// there is no order to tell them in.
     fn failures(&self, object: &mut Value) -> Vec<Failure> {
-        let _ = object;
-        Vec::new()
+        self.base().map_or_else(Vec::new, |base| base.failures(object))
     }
 
     /// Fills in defaults.
@@ -253,7 +254,7 @@ pub trait Strategy: Send + Sync + 'static {
 
     /// Merge keys of strategic merge patches; `None`: such patches are refused with 415.
     fn strategic(&self) -> Option<&StrategicSchema> {
-        None
+        self.base().map(base::Base::strategic)
     }
 
     /// The part that follows from the kind's definition, for built-in kinds that are stored.

@@ -9,7 +9,6 @@ use crate::server::ApiServer;
 use crate::verbs::Target;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::managed::FieldSet;
-use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::{GroupResource, Status, meta, names};
 use kcp_storage::{BoxFuture, Expect, Guard, Item, Key};
 use serde_json::{Value, json};
@@ -95,14 +94,6 @@ fn label_with_name(object: &mut Value) {
 }
 
 impl Strategy for Namespaces {
-    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
-        self.base.failures(object)
-    }
-
-    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
-        self.base.decode(object)
-    }
-
     fn default(&self, object: &mut Value) {
         label_with_name(object);
         if text(object, &["status", "phase"]).is_empty()
@@ -235,10 +226,6 @@ impl Strategy for Namespaces {
 
     fn reset(&self, part: Part) -> Option<&'static FieldSet<'static>> {
         Some(if part == Part::Status { &managed::SPEC } else { &managed::STATUS })
-    }
-
-    fn strategic(&self) -> Option<&StrategicSchema> {
-        Some(self.base.strategic())
     }
 
     fn cells(&self, object: &Value, now: jiff::Timestamp) -> Vec<Value> {

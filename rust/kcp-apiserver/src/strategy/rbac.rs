@@ -12,7 +12,6 @@ use crate::server::ApiServer;
 use bytes::Bytes;
 use kcp_apimachinery::field::{BadValue, Error, ErrorList, Path};
 use kcp_apimachinery::gvk::GroupResource;
-use kcp_apimachinery::patch::StrategicSchema;
 use kcp_apimachinery::selector::label::{Selector, validate_label_selector};
 use kcp_apimachinery::status::Status;
 use kcp_apimachinery::{names, text as go};
@@ -184,14 +183,6 @@ impl Rbac {
 }
 
 impl Strategy for Rbac {
-    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
-        self.base.failures(object)
-    }
-
-    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
-        self.base.decode(object)
-    }
-
     fn default(&self, object: &mut Value) {
         if !self.kind.is_binding() {
             return;
@@ -279,10 +270,6 @@ impl Strategy for Rbac {
 
     fn base(&self) -> Option<&Base> {
         Some(&self.base)
-    }
-
-    fn strategic(&self) -> Option<&StrategicSchema> {
-        Some(self.base.strategic())
     }
 
     fn cells(&self, object: &Value, now: jiff::Timestamp) -> Vec<Value> {

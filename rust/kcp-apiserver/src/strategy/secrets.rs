@@ -9,7 +9,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::meta;
-use kcp_apimachinery::patch::StrategicSchema;
 use serde_json::{Map, Value};
 
 const OPAQUE: &str = "Opaque";
@@ -129,10 +128,6 @@ fn syntax_error(bytes: &[u8]) -> String {
 }
 
 impl Strategy for Secrets {
-    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
-        self.base.failures(object)
-    }
-
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
         let unknown = self.base.decode(object)?;
         fold_string_data(object);
@@ -200,10 +195,6 @@ impl Strategy for Secrets {
 
     fn base(&self) -> Option<&Base> {
         Some(&self.base)
-    }
-
-    fn strategic(&self) -> Option<&StrategicSchema> {
-        Some(self.base.strategic())
     }
 
     fn cells(&self, object: &Value, now: jiff::Timestamp) -> Vec<Value> {

@@ -6,7 +6,6 @@ use crate::birth;
 use crate::server::ApiServer;
 use kcp_apimachinery::Status;
 use kcp_apimachinery::field::ErrorList;
-use kcp_apimachinery::patch::StrategicSchema;
 use kcp_storage::{BoxFuture, Key};
 use serde_json::{Value, json};
 
@@ -30,14 +29,6 @@ fn clean_references(object: &mut Value) {
 }
 
 impl Strategy for ServiceAccounts {
-    fn failures(&self, object: &mut Value) -> Vec<crate::typed::Failure> {
-        self.base.failures(object)
-    }
-
-    fn decode(&self, object: &mut Value) -> Result<Vec<String>, String> {
-        self.base.decode(object)
-    }
-
     fn prepare_create(&self, object: &mut Value) {
         clean_references(object);
     }
@@ -68,10 +59,6 @@ impl Strategy for ServiceAccounts {
 
     fn base(&self) -> Option<&Base> {
         Some(&self.base)
-    }
-
-    fn strategic(&self) -> Option<&StrategicSchema> {
-        Some(self.base.strategic())
     }
 
     fn cells(&self, object: &Value, now: jiff::Timestamp) -> Vec<Value> {
