@@ -6,7 +6,7 @@
 use kcp_apiserver::authn::parse_token_file;
 use kcp_apiserver::authn::{Authentication, Settings as Credentials};
 use kcp_apiserver::authz::bootstrap::Bootstrap;
-use kcp_apiserver::clock::{Clock, SystemClock};
+use kcp_apiserver::clock::SystemClock;
 use kcp_apiserver::registry::BuiltIns;
 use kcp_apiserver::{ApiServer, Config};
 use kcp_listener::{Limits, Listener, Settings, Tls};
@@ -23,7 +23,6 @@ const ROLES: &[u8] = include_bytes!("../../../python/kcp/resources/bootstrap_rba
 
 async fn run(directory: &Path) -> Result<(), Box<dyn Error>> {
     let store: Arc<dyn Backend> = Arc::new(Embedded::open(&directory.join("store"), Options::default())?);
-    Bootstrap::parse(ROLES)?.ensure(store.as_ref(), SystemClock.now()).await?;
     let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
     let pem = certificate.cert.pem();
     std::fs::write(directory.join("ca.pem"), &pem)?;
@@ -43,6 +42,7 @@ async fn run(directory: &Path) -> Result<(), Box<dyn Error>> {
         event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
         total_object_limit: 0,
     })?;
+    api.prepare(&Bootstrap::parse(ROLES)?).await?;
     let tls = Tls::new(pem.as_bytes(), certificate.signing_key.serialize_pem().as_bytes(), None)?;
     let listener = Listener::open(Settings { socket, tls, limits: Limits::default() }, api)?;
     println!("https://{address}");
