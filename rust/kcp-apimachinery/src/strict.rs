@@ -212,7 +212,7 @@ pub fn duplicates(bytes: &[u8]) -> Vec<String> {
 }
 
 /// Whether Go's decoder would take the bytes for one JSON document, however deep. Runs in one pass and constant stack.
-pub(crate) fn is_well_formed(bytes: &[u8]) -> bool {
+pub fn is_well_formed(bytes: &[u8]) -> bool {
     crate::strict_syntax::complaint_within(bytes, usize::MAX).is_none()
 }
 

@@ -60,6 +60,8 @@ pub(crate) struct Props<'a> {
     pub not: Option<Box<Props<'a>>>,
     /// Sorted by name.
     pub properties: Vec<(&'a str, Props<'a>)>,
+    /// `properties` is there and empty, which only messages tell from absent.
+    pub empty_properties: bool,
     pub extra: Option<Extra<'a>>,
     pub pattern_properties: Vec<(&'a str, Props<'a>)>,
     pub dependencies: Option<&'a Map<String, Value>>,
@@ -178,7 +180,11 @@ impl Reader {
                 "allOf" => self.fill_all(&mut props.all_of, list(value, at)?, at, depth)?,
                 "oneOf" => self.fill_all(&mut props.one_of, list(value, at)?, at, depth)?,
                 "anyOf" => self.fill_all(&mut props.any_of, list(value, at)?, at, depth)?,
-                "properties" => self.fill_named(&mut props.properties, object(value, at)?, at, depth)?,
+                "properties" => {
+                    let properties = object(value, at)?;
+                    props.empty_properties = properties.is_empty();
+                    self.fill_named(&mut props.properties, properties, at, depth)?;
+                }
                 "patternProperties" => self.fill_named(&mut props.pattern_properties, object(value, at)?, at, depth)?,
                 "definitions" => self.fill_named(&mut props.definitions, object(value, at)?, at, depth)?,
                 name => set(props, name, value, at)?,

@@ -23,21 +23,44 @@ pub struct JsonPatch {
     warnings: Vec<String>,
 }
 
+/// How refusals call a patch and its parts.
+struct Words {
+    prefix: &'static str,
+    list: &'static str,
+    item: &'static str,
+}
+
+const STRICT: Words =
+    Words { prefix: "error decoding patch: ", list: "[]handlers.jsonPatchOp", item: "handlers.jsonPatchOp" };
+const IGNORING: Words = Words { prefix: "", list: "jsonpatch.Patch", item: "jsonpatch.Operation" };
+
 impl JsonPatch {
     /// Reads a patch.
     ///
     /// # Errors
     /// 400 when the bytes are no JSON list of objects, 413 when there are more than [`MAX_OPERATIONS`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Status> {
-        let bad = |e: String| Status::bad_request(format!("error decoding patch: {e}"));
+        Self::parse_as(bytes, &STRICT)
+    }
+
+    /// Reads a patch for a request that asks for no validation of fields: only the words of refusals differ.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_ignoring(bytes: &[u8]) -> Result<Self, Status> {
+        Self::parse_as(bytes, &IGNORING)
+    }
+
+    fn parse_as(bytes: &[u8], words: &Words) -> Result<Self, Status> {
+        let bad = |what: &str, into: &str| {
+            let prefix = words.prefix;
+            Status::bad_request(format!("{prefix}json: cannot unmarshal {what} into Go value of type {into}"))
+        };
         let decoded = super::decode(bytes)?;
         let list = match decoded.value {
             Value::Array(list) => list,
             Value::Null => Vec::new(),
-            other => {
-                let what = json_type(&other);
-                return Err(bad(format!("json: cannot unmarshal {what} into Go value of type []handlers.jsonPatchOp")));
-            }
+            other => return Err(bad(json_type(&other), words.list)),
         };
         if list.len() > MAX_OPERATIONS {
             return Err(Status::request_entity_too_large(format!(
@@ -50,8 +73,7 @@ impl JsonPatch {
         for (i, item) in list.into_iter().enumerate() {
             let item = if item.is_null() { Value::Object(Map::new()) } else { item };
             let Value::Object(fields) = item else {
-                let what = json_type(&item);
-                return Err(bad(format!("json: cannot unmarshal {what} into Go value of type handlers.jsonPatchOp")));
+                return Err(bad(json_type(&item), words.item));
             };
             for unknown in fields.keys().filter(|k| !matches!(k.as_str(), "op" | "path" | "from" | "value")) {
                 let path = text::quote(&format!("[{i}].{unknown}"));
@@ -427,6 +449,8 @@ mod tests {
         let status = JsonPatch::parse(b"{}").expect_err("no list");
         let want = "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp";
         assert_eq!(status.message, want);
+        let status = JsonPatch::parse_ignoring(b"{}").expect_err("no list");
+        assert_eq!(status.message, "json: cannot unmarshal object into Go value of type jsonpatch.Patch");
     }
 
     fn pointer() -> impl Strategy<Value = String> {

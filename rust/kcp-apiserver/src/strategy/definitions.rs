@@ -261,6 +261,10 @@ impl Strategy for Definitions {
         false
     }
 
+    fn precondition_text(&self) -> Option<&'static str> {
+        Some("precondition failed")
+    }
+
     fn begin_removal(&self, object: &mut Value) -> Removal {
         // Kubernetes marks definitions in a way of their own: no grace period, no new generation.
         meta::remove(object, "deletionGracePeriodSeconds");

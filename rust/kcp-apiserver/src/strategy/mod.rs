@@ -172,6 +172,11 @@ pub trait Strategy: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(Admission::default())))
     }
 
+    /// How a delete's precondition that does not hold is told by kinds that look at it themselves.
+    fn precondition_text(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether a client may delete an object of that name, be there one or not.
     fn check_delete(&self, name: &str) -> Result<(), Status> {
         let _ = name;

@@ -188,6 +188,10 @@ impl Strategy for Namespaces {
         Ok(())
     }
 
+    fn precondition_text(&self) -> Option<&'static str> {
+        Some("Precondition failed")
+    }
+
     fn begin_removal(&self, object: &mut Value) -> Removal {
         meta::remove(object, "deletionGracePeriodSeconds");
         if let Some(status) = base::section(object, "status") {

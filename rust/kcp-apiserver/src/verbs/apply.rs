@@ -70,7 +70,12 @@ pub async fn serve(
             settle(exchange, options, complaint.as_deref())?;
         }
         let mut new = applied.object;
+        let changed = new != old;
         convert(&mut new, target)?;
+        // What a merge leaves as it is gets no defaults either: another version's object may lack some.
+        if changed {
+            served.strategy.default(&mut new);
+        }
         let revision = if conditional { given.clone() } else { item.revision.to_string() };
         meta::set_resource_version(&mut new, &revision);
         update::named(&mut new, target)?;

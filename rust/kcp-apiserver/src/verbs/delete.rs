@@ -179,31 +179,24 @@ pub fn mark(server: &ApiServer, object: &mut Value) {
 }
 
 fn check_preconditions(target: &Target, object: &Value, item: &Item, options: &DeleteOptions) -> Result<(), Status> {
-    // These conflicts name the kind, unlike all others.
-    let kind = target.kind();
-    let resource = GroupResource::new(&*kind.group, &*kind.kind);
-    let name = item.key.name();
-    let live = object["metadata"]["uid"].as_str().unwrap_or_default();
-    if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != live) {
-        return Err(Status::conflict(
-            &resource,
-            name,
-            format!(
-                "the UID in the precondition ({uid}) does not match the UID in record ({live}). The object might have \
-                 been deleted and then recreated"
-            ),
-        ));
-    }
-    let live = item.revision.to_string();
-    if let Some(revision) = options.resource_version.as_deref().filter(|revision| *revision != live) {
-        return Err(Status::conflict(
-            &resource,
-            name,
-            format!(
-                "the ResourceVersion in the precondition ({revision}) does not match the ResourceVersion in record \
-                 ({live}). The object might have been modified"
-            ),
-        ));
+    let live_revision = item.revision.to_string();
+    for (what, wanted, live, happened) in [
+        ("UID", &options.uid, meta::uid(object), "deleted and then recreated"),
+        ("ResourceVersion", &options.resource_version, &*live_revision, "modified"),
+    ] {
+        let Some(wanted) = wanted.as_deref().filter(|wanted| *wanted != live) else { continue };
+        let name = item.key.name();
+        if let Some(text) = target.served.strategy.precondition_text() {
+            let why = format!("{text}: {what} in precondition: {wanted}, {what} in object meta: {live}");
+            return Err(Status::conflict(&target.resource(), name, why));
+        }
+        // These conflicts name the kind, unlike all others.
+        let kind = target.kind();
+        let why = format!(
+            "the {what} in the precondition ({wanted}) does not match the {what} in record ({live}). The object might \
+             have been {happened}"
+        );
+        return Err(Status::conflict(&GroupResource::new(&*kind.group, &*kind.kind), name, why));
     }
     Ok(())
 }

@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 /// Characters of a body that an answer repeats.
 const REPEATED: usize = 1024;
 
+const DEFINITIONS_GROUP: &str = "apiextensions.k8s.io";
+
 /// Holds `kind` and `apiVersion` of an object against the endpoint. Built-in endpoints fill in absent ones.
 ///
 /// # Errors
@@ -85,7 +87,9 @@ fn built_in_mismatch(kind: &str, api_version: &str, served: &Served) -> Status {
     if kind == served.kind && is_known(group, version, kind) && package(group) == package(&served.group) {
         return other_version(api_version, served);
     }
-    let why = if is_known(group, version, kind) {
+    // Definitions are decoded by a scheme of their own, which knows no kinds of other groups.
+    let scheme_has_it = served.group != DEFINITIONS_GROUP || group == DEFINITIONS_GROUP;
+    let why = if scheme_has_it && is_known(group, version, kind) {
         format!("converting ({version}.{kind}) to ({}.{}): unknown conversion", package(&served.group), served.kind)
     } else {
         format!(

@@ -5,7 +5,7 @@ use crate::exchange::Exchange;
 use crate::managed::{self, Author};
 use crate::negotiate::{self, PatchType};
 use crate::server::ApiServer;
-use crate::verbs::options::WriteOptions;
+use crate::verbs::options::{FieldValidation, WriteOptions};
 use crate::verbs::target::Target;
 use crate::verbs::update::{self, part};
 use crate::verbs::write::{self, ATTEMPTS, Lost, Owners, Replacement};
@@ -40,16 +40,16 @@ impl Patch {
         negotiate::patch_type(exchange.headers(), offered)
     }
 
-    /// Reads a patch of that kind, which is not an apply.
+    /// Decodes a patch of that kind, which is not an apply.
     ///
     /// # Errors
     /// 400 for bodies that are no patch.
-    pub async fn read(exchange: &mut Exchange, kind: PatchType) -> Result<Self, Status> {
-        let body = input::read(exchange).await?;
+    pub fn decode(body: &[u8], kind: PatchType, validation: FieldValidation) -> Result<Self, Status> {
         match kind {
-            PatchType::Json => JsonPatch::parse(&body).map(Self::Json),
-            PatchType::Merge => MergePatch::parse(&body).map(Self::Merge),
-            PatchType::Strategic | PatchType::Apply => StrategicPatch::parse(&body).map(Self::Strategic),
+            PatchType::Json if validation == FieldValidation::Ignore => JsonPatch::parse_ignoring(body).map(Self::Json),
+            PatchType::Json => JsonPatch::parse(body).map(Self::Json),
+            PatchType::Merge => MergePatch::parse(body).map(Self::Merge),
+            PatchType::Strategic | PatchType::Apply => StrategicPatch::parse(body).map(Self::Strategic),
         }
     }
 
@@ -113,7 +113,17 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     if kind == PatchType::Apply {
         return apply::serve(server, exchange, target, &negotiated, &options, part).await;
     }
-    let patch = Patch::read(exchange, kind).await?;
+    let body = input::read(exchange).await?;
+    let patch = match Patch::decode(&body, kind, options.field_validation) {
+        Ok(patch) => patch,
+        Err(status) => {
+            // What is JSON, and no patch, is looked at once there is something to patch.
+            if strict::is_well_formed(&body) {
+                get::read(server, target).await?;
+            }
+            return Err(status);
+        }
+    };
     let author = Author::of(server, exchange, &options.manager, part);
     let served = &target.served;
     for attempt in 0..ATTEMPTS {

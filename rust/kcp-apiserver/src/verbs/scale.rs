@@ -45,7 +45,8 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
                 return apply(server, exchange, target, scale, &negotiated).await;
             }
             let options = WriteOptions::parse_patch(exchange.query(), false)?;
-            let patch = Patch::read(exchange, kind).await?;
+            let body = input::read(exchange).await?;
+            let patch = Patch::decode(&body, kind, options.field_validation)?;
             let change = |current: &Value| patch.apply(current, target);
             write(server, exchange, target, scale, &negotiated, &options, change).await
         }

@@ -78,7 +78,7 @@ pub fn stored(server: &ApiServer, cluster: &str, strategy: &dyn Strategy, object
 pub enum Owners<'a> {
     /// What changed becomes the author's.
     Author(&'a Author),
-    /// An apply decided it: the entries as JSON text.
+    /// An apply decided it, and has filled in defaults where it changed something: the entries as JSON text.
     Applied(Vec<u8>),
 }
 
@@ -111,7 +111,9 @@ pub async fn replace(
     let given = managed::take(&mut new);
     carry_over(&mut new, &old_object);
     exchange.warnings.extend(meta::dedup_owner_references(&mut new));
-    strategy.default(&mut new);
+    if let Owners::Author(_) = owners {
+        strategy.default(&mut new);
+    }
     codec::strip(&mut old_object);
     codec::strip(&mut new);
     let old_object = &old_object;

@@ -14,6 +14,21 @@ async fn unknown_fields_are_warned_about() {
     assert_eq!(answer.body.get("data"), None);
 }
 
+/// The core's rule that a finalizer is qualified or a standard one holds for the core's kinds, and not for leases.
+#[tokio::test]
+async fn leases_take_finalizers_of_any_name() {
+    let server = server();
+    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": "x", "finalizers": ["nope"]}});
+    let path = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+    assert_eq!(create(&server, path, lease.clone()).await.code, 201);
+    let same = ask(&server, "PUT", &format!("{path}/x"), &Map::new(), &lease).await;
+    assert_eq!((same.code, &same.body["metadata"]["finalizers"]), (200, &json!(["nope"])));
+    let map = named("ConfigMap", "x", json!({"metadata": {"name": "x", "finalizers": ["nope"]}}));
+    let refused = ask(&server, "POST", "/api/v1/namespaces/default/configmaps", &Map::new(), &map).await;
+    assert_eq!(refused.code, 422, "{}", refused.body);
+}
+
 #[tokio::test]
 async fn fields_select_where_kubernetes_lets_them() {
     let server = server();

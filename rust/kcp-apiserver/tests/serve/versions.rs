@@ -108,6 +108,27 @@ async fn a_write_without_a_change_moves_an_object_to_the_storage_version() {
     assert_eq!(revision(&again), revision(&moved));
 }
 
+/// kube-api 5.8: an apply that changes nothing adds no defaults of its version to what is stored at another.
+#[tokio::test]
+async fn an_apply_without_a_change_leaves_another_versions_object_as_it_is() {
+    let admin = Harness::new("versions-apply");
+    let mut definition = two_versions("v1");
+    let only_in_v2 = json!({"type": "string", "default": "n"});
+    definition["spec"]["versions"][1]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["more"] =
+        only_in_v2;
+    assert_eq!(admin.post(DEFINITIONS, &definition).await.code, 201);
+    let object = cowboy("v2", "a", json!({"both": "x", "greeting": "hi"}));
+    assert_eq!(admin.post(&at("v2"), &object).await.code, 201);
+    for (both, manager, want) in [("x", "one", (1, Value::Null)), ("y", "one", (2, json!("n")))] {
+        let path = format!("{}/a?fieldManager={manager}&force=true&dryRun=All", at("v2"));
+        let body = cowboy("v2", "a", json!({"both": both})).to_string();
+        let applied = admin.send("PATCH", &path, "application/apply-patch+yaml", body).await;
+        assert_eq!(applied.code, 200, "{}", applied.text);
+        let got = (&applied.body["metadata"]["generation"], &applied.body["spec"]["more"]);
+        assert_eq!(got, (&json!(want.0), &want.1), "both: {both}: {}", applied.text);
+    }
+}
+
 /// kube-api 5.1.11: versions that were ever stored stay named until a write of the status takes them away.
 #[tokio::test]
 async fn stored_versions_are_kept_until_they_are_taken_away() {

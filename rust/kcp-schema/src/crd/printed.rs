@@ -83,7 +83,7 @@ pub(super) fn schema(s: &Props<'_>) -> String {
     f.raw("OneOf", &array(s.one_of.iter().map(schema)));
     f.raw("AnyOf", &array(s.any_of.iter().map(schema)));
     f.raw("Not", &s.not.as_ref().map_or("null".to_owned(), |not| schema(not)));
-    f.raw("Properties", &named(&s.properties));
+    f.raw("Properties", &if s.empty_properties { "{}".to_owned() } else { named(&s.properties) });
     let extra = match &s.extra {
         None => "null".to_owned(),
         Some(Extra::Allows(allows)) => format!("{{\"Allows\":{allows},\"Schema\":null}}"),
