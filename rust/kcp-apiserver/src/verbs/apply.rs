@@ -70,10 +70,11 @@ pub async fn serve(
             settle(exchange, options, complaint.as_deref())?;
         }
         let mut new = applied.object;
-        let changed = new != old;
-        convert(&mut new, target)?;
+        let mut bare = new.clone();
+        codec::strip(&mut bare);
         // What a merge leaves as it is gets no defaults either: another version's object may lack some.
-        if changed {
+        if bare != old {
+            convert(&mut new, target)?;
             served.strategy.default(&mut new);
         }
         let revision = if conditional { given.clone() } else { item.revision.to_string() };

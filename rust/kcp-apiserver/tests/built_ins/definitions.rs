@@ -51,6 +51,51 @@ async fn a_definition_is_established_by_its_create_and_names_collide() {
     assert_eq!(condition(&shadow.body, "NamesAccepted")["message"], "\"configmaps\" is already in use");
 }
 
+/// Definitions have a scheme and a delete of their own, and say so in their refusals.
+#[tokio::test]
+async fn definitions_are_refused_in_words_of_their_own() {
+    let server = server();
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let definition = json!({
+        "metadata": {"name": "lamps.example.com"},
+        "spec": {"group": "example.com", "scope": "Cluster", "names": {"plural": "lamps", "kind": "Lamp"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object"}}}]},
+    });
+    create(&server, path, definition).await;
+    let lamp = format!("{path}/lamps.example.com");
+    let json_body = Map::new();
+    let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {"name": "lamps.example.com"}});
+    let strategic = Map::from_iter([("Content-Type".to_owned(), json!("application/strategic-merge-patch+json"))]);
+    let rfc6902 = Map::from_iter([("Content-Type".to_owned(), json!("application/json-patch+json"))]);
+    let revision = json!({"preconditions": {"resourceVersion": "1"}});
+    for (method, path, headers, body, code, text) in [
+        ("PUT", &lamp, &json_body, &list, 400, "no kind \"List\" is registered for version \"v1\" in scheme"),
+        (
+            "DELETE",
+            &lamp,
+            &json_body,
+            &revision,
+            409,
+            "definitions.apiextensions.k8s.io \"lamps.example.com\": precondition failed: ResourceVersion in precondition: 1, ",
+        ),
+        ("PATCH", &format!("{path}/other.example.com"), &strategic, &json!([]), 404, "\"other.example.com\" not found"),
+        ("PATCH", &lamp, &strategic, &json!([]), 400, "cannot unmarshal array into Go value of type map"),
+        (
+            "PATCH",
+            &format!("{lamp}?fieldValidation=Ignore"),
+            &rfc6902,
+            &json!({}),
+            400,
+            "value of type jsonpatch.Patch",
+        ),
+    ] {
+        let answer = ask(&server, method, path, headers, body).await;
+        let message = answer.body["message"].as_str().unwrap_or_default();
+        assert!(answer.code == code && message.contains(text), "{method} {path}: {} {message}", answer.code);
+    }
+}
+
 #[tokio::test]
 async fn of_two_new_definitions_that_want_one_name_one_comes_first() {
     let server = server();

@@ -119,13 +119,11 @@ async fn an_apply_without_a_change_leaves_another_versions_object_as_it_is() {
     assert_eq!(admin.post(DEFINITIONS, &definition).await.code, 201);
     let object = cowboy("v2", "a", json!({"both": "x", "greeting": "hi"}));
     assert_eq!(admin.post(&at("v2"), &object).await.code, 201);
-    for (both, manager, want) in [("x", "one", (1, Value::Null)), ("y", "one", (2, json!("n")))] {
-        let path = format!("{}/a?fieldManager={manager}&force=true&dryRun=All", at("v2"));
+    for (both, generation) in [("x", 1), ("y", 2)] {
+        let path = format!("{}/a?fieldManager=one&force=true&dryRun=All", at("v2"));
         let body = cowboy("v2", "a", json!({"both": both})).to_string();
         let applied = admin.send("PATCH", &path, "application/apply-patch+yaml", body).await;
-        assert_eq!(applied.code, 200, "{}", applied.text);
-        let got = (&applied.body["metadata"]["generation"], &applied.body["spec"]["more"]);
-        assert_eq!(got, (&json!(want.0), &want.1), "both: {both}: {}", applied.text);
+        assert_eq!((applied.code, &applied.body["metadata"]["generation"]), (200, &json!(generation)), "{both}");
     }
 }
 
