@@ -94,14 +94,25 @@ def _kcp(directory: Path) -> Iterator[Side]:
 
 
 def _prepare(side: Side) -> None:
-    """Create the definitions that stand for the whole run, and what alice may do."""
+    """Create the definitions that stand for the whole run, who may enter (a verb of kcp's), and what alice may do."""
     role = {"metadata": {"name": "diff-alice"}, "rules": ALICE_RULES}
-    binding = {
+    binding: Body = {
         "metadata": {"name": "diff-alice"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "diff-alice"},
         "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "developers"}],
     }
     rbac, crds = "/apis/rbac.authorization.k8s.io/v1", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    entrance = {"metadata": {"name": "diff-entrance"}, "rules": [{"nonResourceURLs": ["/"], "verbs": ["access"]}]}
+    everybody = {
+        "metadata": {"name": "diff-entrance"},
+        "roleRef": {**binding["roleRef"], "name": "diff-entrance"},
+        "subjects": [
+            {"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": f"system:{who}"}
+            for who in ("authenticated", "unauthenticated")
+        ],
+    }
+    _must(side, Step("entrance", "POST", f"{rbac}/clusterroles", entrance), 201)
+    _must(side, Step("everybody", "POST", f"{rbac}/clusterrolebindings", everybody), 201)
     _must(side, Step("role", "POST", f"{rbac}/clusterroles", role), 201)
     _must(side, Step("binding", "POST", f"{rbac}/clusterrolebindings", binding), 201)
     for definition in PREPARED:
