@@ -142,6 +142,8 @@ def _value(value: Json, step: Step, symbols: Symbols, place: str, key: str) -> J
                 )
             if key in ("causes", "resourceRules", "nonResourceRules", "managedFields"):
                 items.sort(key=lambda item: json.dumps(item, sort_keys=True))
+            if key == "nonResourceRules":  # who may enter is kcp's own verb, and shown once for each who says so
+                items = [item for item in items if not isinstance(item, dict) or item.get("verbs") != ["access"]]
             if key == "causes":  # a real server says some things of custom resources twice
                 items = [item for i, item in enumerate(items) if i == 0 or item != items[i - 1]]
             return items
