@@ -5,6 +5,7 @@ use http_body_util::{BodyExt, Full};
 use kcp_apiserver::Peer;
 use kcp_apiserver::control;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
@@ -51,7 +52,8 @@ async fn a_cluster_that_goes_offline_ends_its_watches_and_says_so() {
     let mut other = open(&format!("/clusters/two{CONFIG_MAPS}")).await;
     let mut rows = open("/clusters/one/apis/core.kcp.io/v1alpha1/logicalclusters").await;
     mark(&harness, "one", json!({"core.kcp.io/inactive": "true"})).await;
-    maps.collect().await.expect("an end");
+    let ended = tokio::time::timeout(Duration::from_secs(30), maps.collect()).await;
+    ended.expect("the watch ends").expect("an end");
     rows.frame().await.expect("what happened to the row").expect("what happened to the row");
     make_another(&harness, "two").await;
     other.frame().await.expect("an event").expect("an event");
@@ -201,4 +203,29 @@ async fn nobody_comes_by_more_through_impersonation() {
     }
     harness.admit("two", json!({"kind": "User", "name": "bob"})).await;
     call("bob", &format!("/clusters/two{CONFIG_MAPS}"), &[]).await.expect(200);
+}
+
+#[tokio::test]
+async fn services_are_inside_authentication_and_hear_who_calls_from_nobody_else() {
+    let harness = Harness::new().await;
+    let claims = [
+        ("x-remote-user", "admin"),
+        ("x-remote-group", "system:masters"),
+        ("x-remote-extra-scopes", "everything"),
+        ("X-Remote-Uid", "0"),
+    ];
+    let call = async |path: &str, more: &[(&str, &str)]| {
+        let headers: Vec<(&str, &str)> = claims.iter().chain(more).copied().collect();
+        harness.send("GET", path, &headers, &Value::Null).await
+    };
+    let impersonating = [("authorization", "Bearer admin"), ("impersonate-user", "bob"), ("impersonate-uid", "7")];
+    for path in ["/services/cache/shards/root/clusters/root/api", "/services/x", "/clusters/root/services/x"] {
+        call(path, &[("authorization", "Bearer nobody-knows-it")]).await.expect(401);
+        let stranger = call(path, &[]).await.expect(200).body;
+        assert_eq!((&stranger["user"], &stranger["headers"]), (&json!("system:anonymous"), &json!([])), "{path}");
+        let bob = call(path, &[("authorization", "Bearer bob")]).await.expect(200).body;
+        assert_eq!((&bob["user"], &bob["headers"]), (&json!("bob"), &json!([])), "{path}");
+        let acting = call(path, &impersonating).await.expect(200).body;
+        assert_eq!((&acting["user"], &acting["headers"]), (&json!("bob"), &json!([])), "{path}");
+    }
 }

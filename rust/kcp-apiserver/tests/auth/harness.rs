@@ -5,8 +5,10 @@ use kcp_apiserver::authn::jwt::SigningKey;
 use kcp_apiserver::authn::{Authentication, Settings, StaticToken, hash_token};
 use kcp_apiserver::authz::bootstrap::Bootstrap;
 use kcp_apiserver::clock::Clock;
+use kcp_apiserver::mounts::Bridge;
 use kcp_apiserver::registry::BuiltIns;
-use kcp_apiserver::{ApiServer, Config, Peer, UserInfo};
+use kcp_apiserver::{ApiServer, Config, Exchange, Peer, Response, UserInfo};
+use kcp_storage::BoxFuture;
 use kcp_storage::memory::Memory;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -38,6 +40,22 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> jiff::Timestamp {
         jiff::Timestamp::from_second(self.0.load(Ordering::Relaxed)).expect("a time")
+    }
+}
+
+/// Answers below `/services/` with who called and which headers are left.
+struct Mirror;
+
+impl Bridge for Mirror {
+    fn claims(&self, exchange: &Exchange) -> bool {
+        exchange.path.starts_with("/services/")
+    }
+
+    fn call<'a>(&'a self, exchange: &'a mut Exchange) -> BoxFuture<'a, Response> {
+        let headers: Vec<&str> = exchange.headers().keys().map(http::HeaderName::as_str).collect();
+        let seen = json!({"user": exchange.user.name, "groups": exchange.user.groups, "headers": headers});
+        let body = kcp_apiserver::Body::full(seen.to_string());
+        Box::pin(std::future::ready(http::Response::new(body)))
     }
 }
 
@@ -104,7 +122,7 @@ impl Harness {
                 .and_then(|built_ins| built_ins.with_definitions(DEFINITIONS))
                 .expect("the table compiles"),
             authentication: Authentication::new(settings).expect("settings"),
-            bridge: None,
+            bridge: Some(Arc::new(Mirror)),
             hooks: None,
             external_address: "127.0.0.1:6443".into(),
             root_ca: "-----BEGIN CERTIFICATE-----\n".into(),
