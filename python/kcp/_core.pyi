@@ -13,6 +13,7 @@ __all__ = [
     "BOUNDARY",
     "Answered",
     "Gone",
+    "Hook",
     "Keys",
     "Readable",
     "Request",

@@ -26,7 +26,7 @@ PLUGIN = str(Path(sys.executable).parent / "kubectl-kcp")
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("alice", "get", "configmaps", "-n", "default"), 0, '"alice" may get configmaps in {}: RBAC: allowed by '),
+        (("alice", "get", "configmaps", "-n", "default"), 0, '"alice" may get configmaps in {}: allowed by 05-rbac: '),
         (
             ("alice", "get", "cm/one", "-n", "default"),
             0,
@@ -64,7 +64,7 @@ def test_the_gate_is_named_where_it_denies(clients: Clients) -> None:
         command, env=admin.environment(), capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
     )
     assert done.returncode == 1
-    assert done.stdout.rstrip().endswith(': access denied (the workspace is not open to them: verb "access" on "/")')
+    assert done.stdout.rstrip().endswith(": refused by 02-content: no verb=access permission on /")
 
 
 def test_a_resource_nobody_serves_is_one_line(clients: Clients) -> None:
