@@ -73,9 +73,12 @@ def test_a_role_in_one_cluster_gives_nothing_in_another(clients: Clients) -> Non
     admin = clients.kubectl(url)
     admin("create", "role", "reader", "--verb=get,list", "--resource=configmaps")
     admin("create", "rolebinding", "readers", "--role=reader", "--user=alice")
+    # Who may not enter is refused discovery, and kubectl does not read why.
+    assert "(Forbidden)" in clients.kubectl(url, "alice").fails("get", "configmaps")
+    admin("create", "clusterrolebinding", "guests", "--clusterrole=system:kcp:workspace:access", "--user=alice")
 
     assert "first" in clients.kubectl(url, "alice")("get", "configmaps")
-    assert "forbidden" in clients.kubectl(other_url, "alice").fails("get", "configmaps")
+    assert "(Forbidden)" in clients.kubectl(other_url, "alice").fails("get", "configmaps")
 
 
 def test_a_service_account_token_is_worth_nothing_in_another_cluster(clients: Clients) -> None:
