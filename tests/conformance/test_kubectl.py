@@ -33,7 +33,7 @@ def test_kubectl_prints_what_it_prints_against_a_real_server(
     assert kubectl.exists(), "kubectl is missing (hack/tools)"
     recorded = json.loads((HERE / "recorded" / version / f"{case.name}.json").read_text())["steps"]
     tokens = {user: kcp_server.tokens[user] for user in ("admin", "alice")}
-    target = Target(kcp_server.open_cluster(), kcp_server.ca, tokens)
+    target = Target(kcp_server.open_cluster(["alice"]), kcp_server.ca, tokens)
 
     answers = Runner(kubectl, target, tmp_path).run_case(case, settle=False)
 
