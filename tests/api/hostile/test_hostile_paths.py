@@ -55,7 +55,7 @@ REFUSED: dict[str | bytes, int] = {
     f"{ROOT}/openapi/v3/../../etc/passwd": 404,
     f"{ROOT}/openapi/v3/..%2f..%2fetc%2fpasswd": 404,
     f"{ROOT}/readyz/%00": 404,
-    "/services/../metrics": 404,
+    "/services/../metrics": 400,
     "*": 404,
     "api/v1": 400,
     "": 400,

@@ -131,6 +131,7 @@ EVERY = {
     "customresourcedefinition-controller",
     "garbage-collector-controller",
     "serviceaccount-token-controller",
+    "workspace-controller",
 }
 
 
