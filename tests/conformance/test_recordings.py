@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +22,16 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(600)]
 
 REVISION = re.compile(r'(resourceVersion: \\?")\d+')
+# Addresses and ports that a service is given.
+ALLOCATED = re.compile(r'10\.0\.0\.\d+|(?<=odePort": )\d+')
 # Generated names, and which of several bindings that allow something is named.
 CHANCE = re.compile(r"A_[bcdfghjklmnpqrstvwxz2456789]{5}|RBAC: allowed by [^}]*?authenticated")
 PEER = Path(__file__).resolve().parents[2] / "hack" / "peer-apiserver"
 
 
-@pytest.fixture(scope="module")
-def kube_apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@contextmanager
+def serving(directory: Path) -> Iterator[Server]:
     """Start kube-apiserver over etcd on loopback; needs hack/peers."""
-    directory = tmp_path_factory.mktemp("kube")
     up = subprocess.run([str(PEER), "up", str(directory)], stdout=subprocess.PIPE, text=True, check=False)
     try:
         assert up.returncode == 0, "hack/peer-apiserver up failed"
@@ -40,13 +42,33 @@ def kube_apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
         subprocess.run([str(PEER), "down", str(directory)], check=False)
 
 
+@pytest.fixture(scope="module")
+def kube_apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a kube-apiserver that all scenarios ask."""
+    with serving(tmp_path_factory.mktemp("kube")) as server:
+        yield server
+
+
 @pytest.mark.parametrize("scenario", [s for s in SCENARIOS if not s.compacts], ids=lambda scenario: scenario.name)
-def test_a_recording_is_what_the_real_server_answers(scenario: Scenario, kube_apiserver: Server) -> None:
-    recorded = json.loads((RECORDED / f"{scenario.name}.json").read_text())["exchanges"]
+def test_a_recording_is_what_the_real_server_answers(
+    scenario: Scenario, kube_apiserver: Server, tmp_path: Path
+) -> None:
+    """What differs is asked again of a server of its own: other scenarios leave roles and bindings behind."""
+    recorded = [
+        steady(exchange) for exchange in json.loads((RECORDED / f"{scenario.name}.json").read_text())["exchanges"]
+    ]
 
-    answers = [keep_served(exchange) for exchange in run(kube_apiserver, scenario)]
+    answers = asked(kube_apiserver, scenario)
+    if answers != recorded:
+        with serving(tmp_path) as server:
+            answers = asked(server, scenario)
 
-    assert [steady(answer) for answer in answers] == [steady(exchange) for exchange in recorded]
+    assert answers == recorded
+
+
+def asked(server: Server, scenario: Scenario) -> list[str]:
+    """Return what a server answers to a scenario, as it is compared."""
+    return [steady(keep_served(exchange)) for exchange in run(server, scenario)]
 
 
 def steady(exchange: dict[str, Any]) -> str:
@@ -57,7 +79,7 @@ def steady(exchange: dict[str, Any]) -> str:
     body = exchange.get("body")
     if isinstance(body, dict):
         exchange = {**exchange, "body": sorted_body(body)}
-    return REVISION.sub(r"\1<rv>", as_text(exchange))
+    return ALLOCATED.sub("<allocated>", REVISION.sub(r"\1<rv>", as_text(exchange)))
 
 
 def sorted_body(body: dict[str, Any]) -> dict[str, Any]:
