@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import ExitStack
 
+    from tests.api.town import Town
     from tests.conftest import KcpServer
 
 # A decoded JSON document.
@@ -143,6 +144,15 @@ def widget(name: str, **spec: Json) -> Json:
 def configmap(name: str, **data: str) -> Json:
     """Return a configmap."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A server of its own with two workspaces and everybody who asks, the same for all that only look."""
+    from tests.api.town import running
+
+    with running(tmp_path_factory.mktemp("town")) as town:
+        yield town
 
 
 @pytest.fixture

@@ -80,6 +80,20 @@ def allows(base: Stored, cluster: Stored | None, caller: Caller, wish: Wish) -> 
     return ruled(base, cluster, caller, wish)
 
 
+def allows_outside(base: Stored, root: Stored, caller: Caller, wish: Wish) -> bool:
+    """Tell whether `caller` may do `wish` of the server itself, in no cluster; what is about objects nobody may."""
+    if "system:masters" in caller.groups or (wish.verb == "get" and wish.path in HEALTH):
+        return not wish.resource
+    place = root if wish.path == "/metrics" else base
+    return not wish.resource and ruled(base, place, caller, wish)
+
+
+def allows_over_all(caller: Caller, wish: Wish) -> bool:
+    """Tell whether `caller` may do `wish` over all clusters at once."""
+    is_administrator = bool({"system:masters", "system:kcp:admin"} & set(caller.groups))
+    return is_administrator or (wish.verb == "get" and wish.path in HEALTH)
+
+
 def enters(base: Stored, cluster: Stored, caller: Caller) -> bool:
     """Tell whether `caller` may be in `cluster` at all."""
     annotations = cluster.row["metadata"].get("annotations", {})
