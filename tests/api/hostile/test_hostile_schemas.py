@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,8 @@ PROTOBUF = [("Content-Type", "application/vnd.kubernetes.protobuf")]
 MIB = 1 << 20
 # What a refusal may leave behind: allocators keep some of what they had.
 GROWTH = 96 * MIB
+# The allowance is for debug builds on busy machines.
+SOON = 20.0
 
 Schema = dict[str, Any]
 
@@ -93,6 +96,40 @@ REFUSED: dict[str, tuple[Schema, str]] = {
         {"type": "object", "properties": {"a": {"$ref": "#/properties/spec"}}},
         "$ref",
     ),
+    "many rules that cost much together": (
+        {
+            "type": "object",
+            "properties": {f"l{i}": {**NUMBERS, "maxItems": 2_500} for i in range(20)},
+            "x-kubernetes-validations": [
+                {"rule": f"self.l{i % 20}.all(a, self.l{i % 20}.all(b, a + b + {i} > 0))"} for i in range(40)
+            ],
+        },
+        "estimated rule cost exceeds budget",
+    ),
+    "a message that costs much": (
+        {
+            "type": "object",
+            "properties": {"l": NUMBERS},
+            "x-kubernetes-validations": [
+                {"rule": "true", "messageExpression": f"{FOUR_LOOPS} ? 'a' : 'b'"},
+            ],
+        },
+        "exceeds budget",
+    ),
+    "references in a circle": (
+        {
+            "type": "object",
+            "properties": {
+                "a": {"$ref": "#/properties/spec/properties/b"},
+                "b": {"$ref": "#/properties/spec/properties/a"},
+            },
+        },
+        "$ref",
+    ),
+    "a reference in an alternative": (
+        {"type": "object", "properties": {"a": {"type": "object"}}, "anyOf": [{"$ref": "#/properties/spec"}]},
+        "$ref",
+    ),
     "a reference to a file": ({"type": "object", "properties": {"a": {"$ref": "file:///etc/passwd"}}}, "$ref"),
     "a deep schema": (lists(70), "levels deep"),
 }
@@ -135,6 +172,62 @@ def test_an_expression_that_runs_long_stops_at_its_limit(victim: Victim) -> None
     answer = post(victim, f"{CLUSTER}/apis/bombs.example.com/v1/namespaces/default/longs", body)
     assert answer.code == 422
     assert "call cost exceeds limit for rule" in answer.status()["message"]
+
+
+# Rules that make much of little, and how each ends: refused by its estimate, stopped at its limit, or cheap after all.
+GROWING = {
+    "texts made of texts": ("self.l.map(x, self.t + self.t + self.t).map(x, x + x + x + x).size() >= 0", "estimate"),
+    "texts joined": ("self.l.map(x, self.t).join(self.t).size() >= 0", "estimate"),
+    "texts replaced": ("self.t.replace('', self.t).size() >= 0", "limit"),
+    "lists in lists": ("self.l.map(x, self.l.map(y, self.l)).size() >= 0", "cheap"),
+}
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize("case", GROWING)
+def test_a_rule_that_makes_much_of_little_ends_soon(victim: Victim, case: str) -> None:
+    rule, end = GROWING[case]
+    plural = f"growing{list(GROWING).index(case)}"
+    properties = {"l": {**NUMBERS, "maxItems": 60}, "t": {**TEXT, "maxLength": 60_000}}
+    defined = post(victim, CRDS, definition(plural, ruled(rule, **properties)))
+    if end == "estimate":
+        assert defined.code == 422
+        assert "estimated rule cost exceeds budget" in defined.status()["message"]
+        return
+    assert defined.code == 201
+    body = {
+        "apiVersion": "bombs.example.com/v1",
+        "kind": plural.title(),
+        "metadata": {"name": "x"},
+        "spec": {"l": [0] * 60, "t": "x" * 60_000},
+    }
+    begun = time.monotonic()
+    answer = post(victim, f"{CLUSTER}/apis/bombs.example.com/v1/namespaces/default/{plural}", body)
+    assert time.monotonic() - begun < SOON
+    if end == "limit":
+        assert answer.code == 422
+        assert "actual cost limit exceeded" in answer.status()["message"]
+    else:
+        assert answer.code == 201
+
+
+@pytest.mark.usefixtures("bounded")
+def test_many_rules_share_one_budget_for_an_object(victim: Victim) -> None:
+    rules = [{"rule": f"self.l.all(x, self.l.all(y, x + y + {i} >= 0))"} for i in range(24)]
+    spec = {"type": "object", "properties": {"l": {**NUMBERS, "maxItems": 300}}, "x-kubernetes-validations": rules}
+    assert post(victim, CRDS, definition("budgets", spec)).code == 201
+    path = f"{CLUSTER}/apis/bombs.example.com/v1/namespaces/default/budgets"
+    body = {
+        "apiVersion": "bombs.example.com/v1",
+        "kind": "Budgets",
+        "metadata": {"name": "x"},
+        "spec": {"l": [0] * 300},
+    }
+    begun = time.monotonic()
+    answer = post(victim, path, body)
+    assert time.monotonic() - begun < SOON
+    assert answer.code == 422
+    assert "running out of cost budget" in answer.status()["message"]
 
 
 @pytest.mark.usefixtures("bounded")
@@ -215,6 +308,18 @@ def test_broken_protobuf_is_refused(victim: Victim, case: str) -> None:
     assert answer.code == 400, answer.body[:500]
     assert answer.status()["reason"] == "BadRequest"
     assert len(answer.body) < 16_384
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_protobuf_of_options_deletes_nothing(victim: Victim, case: str) -> None:
+    collection = f"{CLUSTER}/api/v1/namespaces/default/configmaps"
+    post(victim, collection, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}})
+    for path in (f"{collection}/kept", collection):
+        answer = victim.request("DELETE", path, BROKEN[case].replace(b"ConfigMap", b"DeleteMap"), headers=PROTOBUF)
+        assert answer.code == 400, answer.body[:500]
+        assert answer.status()["status"] == "Failure"
+    assert victim.request("GET", f"{collection}/kept").code == 200
 
 
 @pytest.mark.usefixtures("bounded")
