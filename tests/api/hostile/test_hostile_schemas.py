@@ -176,7 +176,10 @@ def test_an_expression_that_runs_long_stops_at_its_limit(victim: Victim) -> None
 
 # Rules that make much of little, and how each ends: refused by its estimate, stopped at its limit, or cheap after all.
 GROWING = {
-    "texts made of texts": ("self.l.map(x, self.t + self.t + self.t).map(x, x + x + x + x).size() >= 0", "estimate"),
+    "texts made of texts": (
+        "self.l.map(x, self.t + self.t + self.t + self.t).map(x, x + x + x + x).size() >= 0",
+        "estimate",
+    ),
     "texts joined": ("self.l.map(x, self.t).join(self.t).size() >= 0", "estimate"),
     "texts replaced": ("self.t.replace('', self.t).size() >= 0", "limit"),
     "lists in lists": ("self.l.map(x, self.l.map(y, self.l)).size() >= 0", "cheap"),
