@@ -127,6 +127,34 @@ async fn an_apply_without_a_change_leaves_another_versions_object_as_it_is() {
     }
 }
 
+/// kube-api 5.8.1: a webhook that would have to be asked is refused, as nobody asks it; one that has nothing to do is kept.
+#[tokio::test]
+async fn a_conversion_webhook_is_refused_where_it_would_be_needed() {
+    let admin = Harness::new("versions-webhook");
+    let webhook = json!({"strategy": "Webhook", "webhook": {
+        "conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://convert.example.com/cowboys"}}});
+    let mut several = two_versions("v1");
+    several["spec"]["conversion"] = webhook.clone();
+    let refuse = |answer: Answer| {
+        assert_eq!((answer.code, &answer.body["reason"]), (422, &json!("Invalid")), "{}", answer.text);
+        let message = answer.body["message"].as_str().unwrap_or_default();
+        assert!(
+            message.contains("spec.conversion.strategy: Forbidden: conversion webhooks are not called"),
+            "{message}"
+        );
+    };
+    refuse(admin.post(DEFINITIONS, &several).await);
+    let mut one = cowboys("v1", json!({}));
+    one["spec"]["conversion"] = webhook.clone();
+    assert_eq!(admin.post(DEFINITIONS, &one).await.code, 201);
+    // Nor may the second version come later, nor the webhook.
+    refuse(admin.merge(DEFINITION, &json!({"spec": {"versions": two_versions("v1")["spec"]["versions"]}})).await);
+    let none = json!({"spec": {"conversion": {"strategy": "None", "webhook": null}}});
+    assert_eq!(admin.merge(DEFINITION, &none).await.code, 200);
+    store_at(&admin, "v2").await;
+    refuse(admin.merge(DEFINITION, &json!({"spec": {"conversion": webhook}})).await);
+}
+
 /// kube-api 5.1.11: versions that were ever stored stay named until a write of the status takes them away.
 #[tokio::test]
 async fn stored_versions_are_kept_until_they_are_taken_away() {

@@ -14,8 +14,26 @@ pub(super) fn has_accepted_version(versions: &[Value]) -> bool {
     versions.iter().filter_map(Value::as_str).any(|version| REVIEW_VERSIONS.contains(&version))
 }
 
-pub(super) fn validate(conversion: Option<&Value>, options: &Options, at: &At<'_>, errors: &mut Faults) {
-    let Some(conversion) = conversion.filter(|conversion| conversion.is_object()) else { return };
+/// Whether objects would have to be sent to a webhook: there is one, and more than one version.
+pub(super) fn needs_webhook(spec: &Value) -> bool {
+    let strategy = spec.pointer("/conversion/strategy").and_then(Value::as_str);
+    strategy == Some("Webhook") && list(spec.get("versions")).len() > 1
+}
+
+/// Holds the stanza against its rules. A webhook that would have to be called is refused, as none is: objects would be
+/// served in a form that their version does not have.
+pub(super) fn validate(spec: &Value, options: &Options, at: &At<'_>, errors: &mut Faults) {
+    let Some(conversion) = spec.get("conversion").filter(|conversion| conversion.is_object()) else { return };
+    let mut found = Faults::default();
+    validate_stanza(conversion, options, at, &mut found);
+    if found.is_empty() && options.refuse_webhook && needs_webhook(spec) {
+        let detail = "conversion webhooks are not called by this server: several versions need the strategy None";
+        found.push(fault::forbidden(&at.child("strategy"), detail));
+    }
+    errors.extend(found);
+}
+
+fn validate_stanza(conversion: &Value, options: &Options, at: &At<'_>, errors: &mut Faults) {
     let strategy = text(conversion, "strategy");
     let strategy_at = at.child("strategy");
     match strategy {

@@ -41,7 +41,12 @@ pub fn validate_create(crd: &Value) -> ErrorList {
             "must be spec.names.plural+\".\"+spec.group",
         ));
     }
-    let options = Options { recognized_review_version: true, check_bundle: false, unchanged_schemas: Vec::new() };
+    let options = Options {
+        recognized_review_version: true,
+        check_bundle: false,
+        refuse_webhook: true,
+        unchanged_schemas: Vec::new(),
+    };
     validate_spec(spec, &options, &mut errors);
     validate_status(crd, &mut errors);
     stored_versions(crd, &mut errors);
@@ -59,6 +64,7 @@ pub fn validate_update(new: &Value, old: &Value) -> ErrorList {
     let options = Options {
         recognized_review_version: old_reviews.is_empty() || conversion::has_accepted_version(old_reviews),
         check_bundle: established && !conversion::has_bad_bundle(old_spec),
+        refuse_webhook: !conversion::needs_webhook(old_spec),
         unchanged_schemas: unchanged_schemas(spec, old_spec),
     };
     validate_spec(spec, &options, &mut errors);
@@ -98,6 +104,8 @@ pub(super) struct Options {
     pub recognized_review_version: bool,
     /// The webhook's CA bundle must hold certificates.
     pub check_bundle: bool,
+    /// Objects must not need a webhook to be converted.
+    pub refuse_webhook: bool,
     /// Versions whose schema is what it was.
     pub unchanged_schemas: Vec<String>,
 }
@@ -164,7 +172,7 @@ fn validate_spec(spec: &Value, options: &Options, errors: &mut Faults) {
     }
     validate_names(names, &names_at, errors);
     validate_hoisted(versions, hoisted, options, at, errors);
-    conversion::validate(spec.get("conversion"), options, &at.child("conversion"), errors);
+    conversion::validate(spec, options, &at.child("conversion"), errors);
 }
 
 fn validate_group(group: &str, at: &At<'_>, errors: &mut Faults) {
