@@ -23,6 +23,7 @@ TYPES = "/apis/tenancy.kcp.io/v1alpha1/workspacetypes"
 CLUSTER = "/apis/core.kcp.io/v1alpha1/logicalclusters/cluster"
 MERGE = "application/merge-patch+json"
 SECONDS = 60.0
+UNIVERSAL = {"name": "universal", "path": "root"}
 
 
 def workspace(name: str, type_name: str = "", path: str = "", **more: Json) -> Json:
@@ -197,6 +198,34 @@ def test_a_changed_type_counts_at_once(houses: Houses, org: Door) -> None:
     assert inside.post(WORKSPACES, workspace("before", "derived"))["status"]["phase"] == "Ready"
     patch(inside, f"{TYPES}/base", {"spec": {"limitAllowedParents": {"none": True}}})
     assert "cannot have any parent" in inside.fails(403, "POST", WORKSPACES, workspace("after", "derived"))["message"]
+
+
+def test_a_type_takes_the_verb_use_of_each_that_it_extends(houses: Houses, org: Door) -> None:
+    """Asked in the logical cluster of each type, whether or not the maker of the workspace may enter there."""
+    types = enter(houses, org.post(WORKSPACES, workspace("types", "universal")))
+    path = types.get(CLUSTER)["metadata"]["annotations"]["kcp.io/path"]
+    types.post(TYPES, workspace_type("hidden"))
+    org.post(TYPES, workspace_type("private", extend={"with": [{"name": "hidden", "path": path}, UNIVERSAL]}))
+    alice = houses.door(org.base, "alice")
+
+    def allow(door: Door, name: str, *rules: Json) -> None:
+        kind = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": name}}
+        door.post(f"{RBAC}/clusterroles", {**kind, "kind": "ClusterRole", "rules": list(rules)})
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+        subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}]
+        binding = {**kind, "kind": "ClusterRoleBinding", "roleRef": role, "subjects": subjects}
+        door.post(f"{RBAC}/clusterrolebindings", binding)
+
+    def rule(resource: str, verb: str, *names: str) -> Json:
+        return {"apiGroups": ["tenancy.kcp.io"], "resources": [resource], "verbs": [verb], "resourceNames": list(names)}
+
+    make = {"apiGroups": ["tenancy.kcp.io"], "resources": ["workspaces"], "verbs": ["create"]}
+    allow(org, "make", {"nonResourceURLs": ["/"], "verbs": ["access"]}, make)
+    for door, name in ((org, "private"), (types, "hidden")):
+        refused = alice.fails(403, "POST", WORKSPACES, workspace("mine", "private"))
+        assert f":{name}: missing verb='use' permission on workspacetype" in refused["message"]
+        allow(door, f"use-{name}", rule("workspacetypes", "use", name))
+    assert alice.post(WORKSPACES, workspace("mine", "private"))["status"]["phase"] == "Ready"
 
 
 def test_types_that_cannot_be_are_refused(houses: Houses, org: Door) -> None:

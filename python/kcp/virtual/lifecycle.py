@@ -43,14 +43,14 @@ class Lifecycle(VirtualWorkspace):
     next_phase: str
 
     async def authorize(self, visit: Visit) -> None:
-        """Ask the rules of the type's logical cluster."""
+        """Ask in the type's logical cluster, which the caller has to be able to enter."""
         if visit.is_master:
             return
         cluster, _, name = visit.parameters[0].rpartition(":")
         if (
             not cluster
             or cluster == "system"
-            or not await visit.may(
+            or not await visit.may_inside(
                 cluster, group="tenancy.kcp.io", resource="workspacetypes", name=name, verb=self.verb
             )
         ):

@@ -221,6 +221,11 @@ class Visit:
         review = await self._review(cluster, {"resourceAttributes": attributes}, [_DEEP])
         return bool(review and review["status"].get("allowed"))
 
+    async def may_inside(self, cluster: str, **attributes: str) -> bool:
+        """As `may`, of a caller who has to get into the logical cluster besides."""
+        review = await self._review(cluster, {"resourceAttributes": attributes}, [])
+        return bool(review and review["status"].get("allowed"))
+
     async def may_enter(self, cluster: str) -> bool:
         """Tell whether the caller gets into a logical cluster at all, whatever he may do there."""
         wish = {"nonResourceAttributes": {"path": "/", "verb": "access"}}

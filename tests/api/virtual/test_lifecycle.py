@@ -41,11 +41,11 @@ class Waiting:
         return self.houses.door(f"{base}/clusters/{cluster or self.cluster}", user)
 
 
-def grant(door: Door, name: str, rules: list[Json]) -> None:
+def grant(door: Door, name: str, rules: list[Json], *, entry: bool = True) -> None:
     """Give alice a role in a logical cluster, and entry."""
     kind = "rbac.authorization.k8s.io/v1"
-    entry = {"nonResourceURLs": ["/"], "verbs": ["access"]}
-    body = {"apiVersion": kind, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [entry, *rules]}
+    access = [{"nonResourceURLs": ["/"], "verbs": ["access"]}] if entry else []
+    body = {"apiVersion": kind, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [*access, *rules]}
     door.post(f"{RBAC}/clusterroles", body)
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
     subjects = [{"kind": "User", "name": "alice", "apiGroup": "rbac.authorization.k8s.io"}]
@@ -178,6 +178,17 @@ def test_the_verb_on_the_type_is_the_gate(houses: Houses) -> None:
             waiting.door(cluster=cluster).fails(403, "GET", path)
     nobody = replace(waiting.door(cluster="*"), token=None)
     nobody.fails(403, "GET", ROWS)
+
+
+def test_the_verb_counts_for_those_who_may_enter_the_types_logical_cluster(houses: Houses) -> None:
+    waiting = make(houses, granted=False)
+    cluster, _, name = waiting.initializer.rpartition(":")
+    inside = houses.door(houses.server.cluster(cluster), "kcp-admin")
+    rule = {"apiGroups": ["tenancy.kcp.io"], "resources": ["workspacetypes"], "resourceNames": [name]}
+    grant(inside, unique("initialize"), [{**rule, "verbs": ["initialize"]}], entry=False)
+    waiting.door(cluster="*").fails(403, "GET", ROWS)
+    grant(inside, unique("enter"), [])
+    assert len(waiting.door(cluster="*").get(ROWS)["items"]) == 1
 
 
 def test_another_logical_cluster_is_not_reached(waiting: Waiting, houses: Houses) -> None:

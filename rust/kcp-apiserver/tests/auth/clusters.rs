@@ -1,6 +1,9 @@
 //! What somebody may do in one logical cluster says nothing about another, and a right taken back is gone at once.
 
 use crate::harness::{Harness, RBAC};
+use kcp_apiserver::codec;
+use kcp_apiserver::tenancy::WORKSPACES;
+use kcp_storage::{Batch, Expect, Key, Op, Value as Stored};
 use serde_json::{Value, json};
 
 const V1: &str = "rbac.authorization.k8s.io/v1";
@@ -167,4 +170,51 @@ async fn impersonation_stays_within_what_the_caller_may_hand_on() {
     }
     let anonymous = [("impersonate-user", "admin")];
     harness.send("GET", &path, &anonymous, &Value::Null).await.expect(403);
+}
+
+#[tokio::test]
+async fn a_workspace_that_is_unavailable_says_so_to_those_who_may_enter() {
+    let harness = Harness::new().await;
+    make(&harness, "one").await;
+    let workspace = json!({"metadata": {"name": "x"}, "spec": {"cluster": "one"}, "status": {"phase": "Unavailable"}});
+    let key = Key::new(WORKSPACES, "root", "", "one");
+    let stored = Stored::new(codec::encode(&workspace, 0));
+    harness.server.store.commit(Batch::of(vec![Op::put(key, Expect::Absent, stored)])).await.expect("written");
+    harness.admit("one", json!({"kind": "User", "name": "bob"})).await;
+    for path in ["/clusters/root:one/api/v1/namespaces", "/clusters/root:one/apis"] {
+        assert_eq!(harness.get("bob", path).await.expect(503).message(), "Not available.");
+        let answer = harness.get("alice", path).await.expect(403);
+        assert!(answer.message().ends_with(": access denied"), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn an_update_or_apply_that_creates_takes_the_verb_create_too() {
+    let harness = Harness::new().await;
+    make(&harness, "one").await;
+    let rules =
+        json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["update", "patch", "get"]}]);
+    let role = json!({"apiVersion": V1, "kind": "ClusterRole", "metadata": {"name": "keeper"}, "rules": rules});
+    harness.post("admin", &format!("/clusters/one{RBAC}/clusterroles"), role).await.expect(201);
+    harness.admit("one", json!({"kind": "User", "name": "bob"})).await;
+    harness.bind("one", "keeper", json!({"kind": "User", "name": "bob"})).await;
+    let path = "/clusters/one/apis/coordination.k8s.io/v1/namespaces/default/leases/x";
+    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "x"}, "spec": {}});
+    let refused = harness.call("bob", "PUT", path, lease.clone()).await.expect(403);
+    assert!(refused.message().contains(r#"cannot create resource "leases""#), "{}", refused.body);
+    let headers = [("authorization", "Bearer bob"), ("content-type", "application/apply-patch+yaml")];
+    let refused = harness.send("PATCH", &format!("{path}?fieldManager=m"), &headers, &lease).await.expect(403);
+    assert!(refused.message().contains(r#"cannot create resource "leases""#), "{}", refused.body);
+    let made = harness.call("admin", "PUT", path, lease).await.expect(201);
+    harness.call("bob", "PUT", path, made.body).await.expect(200);
+}
+
+#[tokio::test]
+async fn nobody_in_particular_has_a_home_wherever_he_may_enter() {
+    let harness = Harness::new().await;
+    let path = "/clusters/root/apis/tenancy.kcp.io/v1alpha1/workspaces/~";
+    harness.get("", path).await.expect(403);
+    harness.bind("root", "cluster-admin", json!({"kind": "Group", "name": "system:unauthenticated"})).await;
+    let answer = harness.get("", path).await.expect(403);
+    assert!(answer.message().contains("only authenticated users have a home"), "{}", answer.body);
 }

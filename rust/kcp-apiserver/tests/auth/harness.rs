@@ -101,6 +101,11 @@ fn user(token: &str, name: &str, groups: &[&str]) -> StaticToken {
 impl Harness {
     /// A server that knows the tokens `admin` (system:masters), `kcp-admin` (system:kcp:admin), `alice` and `bob`.
     pub async fn new() -> Self {
+        Self::with(true).await
+    }
+
+    /// Such a server that lets callers without credentials in, as nobody in particular, or does not.
+    pub async fn with(anonymous: bool) -> Self {
         let key = SigningKey::generate_pem().expect("a key");
         let settings = Settings {
             tokens: vec![
@@ -112,7 +117,7 @@ impl Harness {
             signing_key: Some(key.clone()),
             issuer: ISSUER.into(),
             audiences: Vec::new(),
-            anonymous: true,
+            anonymous,
         };
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
         let server = ApiServer::new(Config {
@@ -137,6 +142,18 @@ impl Harness {
 
     /// Sends a request with headers.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        self.send_from(Peer::default(), method, path, headers, body).await
+    }
+
+    /// Sends a request with headers, as somebody connected in some way.
+    pub async fn send_from(
+        &self,
+        peer: Peer,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Answer {
         let mut request = http::Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -146,7 +163,7 @@ impl Harness {
             request = request.header("content-type", "application/json");
         }
         let body = Full::new(bytes.into()).map_err(|never| match never {}).boxed();
-        let response = self.server.handle(request.body(body).expect("a request"), Peer::default()).await;
+        let response = self.server.handle(request.body(body).expect("a request"), peer).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
         Answer { code: parts.status.as_u16(), body: serde_json::from_slice(&bytes).unwrap_or_default() }

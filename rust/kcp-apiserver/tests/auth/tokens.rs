@@ -54,6 +54,7 @@ async fn a_request_without_a_logical_cluster_is_about_the_tokens_own() {
     assert_eq!(user["extra"]["authentication.kcp.io/cluster-name"], json!(["one"]));
     // Without such a token there is no cluster to fall back to.
     harness.get("alice", CONFIG_MAPS).await.expect(403);
+    harness.get("kcp-admin", CONFIG_MAPS).await.expect(403);
     let answer = harness.get("admin", CONFIG_MAPS).await.expect(500);
     assert!(answer.message().contains("no cluster found in the context"), "{}", answer.body);
 }
@@ -98,12 +99,14 @@ async fn a_token_ends_with_its_time_and_with_what_it_is_bound_to() {
 async fn claims_are_believed_only_as_they_were_signed() {
     let harness = Harness::new().await;
     let good = harness.account("one", "robot").await;
-    harness.account("two", "robot").await;
+    let there = harness.account("two", "robot").await;
     let parts: Vec<&str> = good.split('.').collect();
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let body = |claims: &Claims| URL_SAFE_NO_PAD.encode(serde_json::to_vec(claims).expect("json"));
     let mut elsewhere = claims(&good);
     elsewhere.kubernetes.cluster_name = "two".into();
+    let mut crossed = claims(&there);
+    crossed.kubernetes.cluster_name = "one".into();
     let other = SigningKey::from_pem(&SigningKey::generate_pem().expect("a key")).expect("a key");
     let ours = SigningKey::from_pem(&harness.key).expect("our key");
     let mut foreign = claims(&good);
@@ -122,6 +125,7 @@ async fn claims_are_believed_only_as_they_were_signed() {
         ("another issuer", ours.sign(&foreign).expect("signed")),
         ("not yet", ours.sign(&early).expect("signed")),
         ("another uid", ours.sign(&other_uid).expect("signed")),
+        ("another cluster's account", ours.sign(&crossed).expect("signed")),
         ("another name", ours.sign(&other_name).expect("signed")),
         ("cut", good[..good.len() - 2].to_owned()),
     ];
