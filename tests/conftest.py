@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,19 +104,15 @@ def kcp_command() -> str:
 
 def start_kcp(root: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
     """Start kcp on a free port of loopback and return the process and its URL once it is ready."""
-    log = (root.parent / f"{root.name}.log").open("w")
+    words = ["start", "--root-directory", str(root), "--bind-address", "127.0.0.1", "--secure-port", "0", *options]
+    return start([kcp_command(), *words], root.parent / f"{root.name}.log", READY)
+
+
+def start(command: list[str], log_file: Path, ready: str) -> tuple[subprocess.Popen[str], str]:
+    """Start a server and return the process and its URL, which follows the words that say it is ready."""
+    log = log_file.open("w")
     process = subprocess.Popen(
-        [
-            kcp_command(),
-            "start",
-            "--root-directory",
-            str(root),
-            "--bind-address",
-            "127.0.0.1",
-            "--secure-port",
-            "0",
-            *options,
-        ],
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -129,14 +126,14 @@ def start_kcp(root: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
     seen = []
     for line in process.stdout:
         seen.append(line)
-        if line.startswith(READY):
+        if line.startswith(ready):
             late.cancel()
-            return process, line[len(READY) :].split()[0].rstrip("/")
+            return process, line[len(ready) :].split()[0].rstrip("/")
     late.cancel()
     process.stdout.close()
     process.wait()
-    errors = Path(log.name).read_text()[-2000:]
-    pytest.fail(f"kcp start ended with {process.returncode}: {''.join(seen)}{errors}")
+    errors = log_file.read_text()[-2000:]
+    pytest.fail(f"{' '.join(command[:2])} ended with {process.returncode}: {''.join(seen)}{errors}")
 
 
 def stop_kcp(process: subprocess.Popen[str]) -> int:
@@ -164,14 +161,20 @@ def read_kubeconfig(path: Path) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def kcp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KcpServer]:
     """Run one kcp process for the whole session; tests keep apart by logical clusters."""
-    directory = tmp_path_factory.mktemp("kcp")
+    with running_kcp(tmp_path_factory.mktemp("kcp")) as server:
+        yield server
+
+
+@contextmanager
+def running_kcp(directory: Path, *options: str) -> Iterator[KcpServer]:
+    """Run a kcp whose data, log and tokens are kept in a directory."""
     tokens = {user: secrets.token_hex(16) for user in ("admin", "alice")}
     token_file = directory / "tokens.csv"
     token_file.write_text(
         f'{tokens["admin"]},admin,admin-uid,"system:masters"\n{tokens["alice"]},alice,alice-uid,"developers"\n'
     )
     root = directory / "root"
-    process, url = start_kcp(root, "--token-auth-file", str(token_file))
+    process, url = start_kcp(root, "--token-auth-file", str(token_file), *options)
     try:
         kubeconfig = root / "admin.kubeconfig"
         entries = read_kubeconfig(kubeconfig)

@@ -9,9 +9,13 @@ seconds. Ids are numbers that no other request or call of the same server has.
 
 from typing import Final, TypeAlias, final
 
+from typing_extensions import disjoint_base
+
 __all__ = [
     "BOUNDARY",
     "Answered",
+    "Door",
+    "Front",
     "Gone",
     "Hook",
     "Keys",
@@ -108,8 +112,90 @@ class Work:
 
     kind: Final[str]
 
+@disjoint_base
+class Door:
+    """What requests for the application come through and their answers go back. `Server` and `Front` are such."""
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """IP address and port listened on."""
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when there are events after an empty `drain_events`."""
+
+    def drain_events(self, limit: int = 256) -> list[_Event]:
+        """Take events, at most `limit`. After an empty list wait until `fileno` is readable."""
+
+    def read_body(self, id: int) -> bytes | None:
+        """Read on in a bridged request's body; as `read_answer`.
+
+        Raises:
+            BrokenPipeError: the client has gone.
+        """
+
+    def reply(self, id: int, status: int, headers: _Headers, first: bytes, more: bool) -> bool:
+        """Send the head of an answer with its first piece; `more` tells whether others follow.
+
+        Returns:
+            False when nobody waits for it: the client has gone, or it was answered before.
+
+        Raises:
+            ValueError: the status or a header is not valid HTTP.
+        """
+
+    def write_body(self, id: int, data: bytes) -> bool:
+        """Send another piece; False when it was not taken (`Writable` will tell when to send it again).
+
+        Raises:
+            BrokenPipeError: the client has gone.
+        """
+
+    def finish(self, id: int, *, broken: bool = False) -> None:
+        """End an answer. `broken`: it is incomplete; one without a head becomes a 500."""
+
 @final
-class Server:
+class Front(Door):
+    """A listener without a store: every request is for the application.
+
+    A `Request` says whom the connection's certificate stands for, and has an empty user where it shows none; a bearer
+    token stays in its headers. Headers with which a proxy would name a user are taken away. A certificate that does not
+    hold is 401 unless there is a token besides.
+    """
+
+    def __new__(
+        cls,
+        *,
+        listen: tuple[str, int],
+        certificate: bytes,
+        key: bytes,
+        client_ca: bytes | None,
+        workers: int,
+    ) -> Front:
+        """Bind the address; clients wait in the socket's backlog until `listen`. As `Server`.
+
+        Raises:
+            OSError: the address is taken or is not this machine's.
+            ValueError: a certificate or key cannot be used.
+        """
+
+    def listen(self) -> None:
+        """Begin to serve connections."""
+
+    def statistics(self) -> dict[str, int]:
+        """Count requests_bridged and connections."""
+
+    def drain(self, seconds: float) -> int:
+        """Stop accepting, wait for requests, at most so long (leaves the interpreter). Watches are the application's.
+
+        Returns:
+            the number of connections that were cut because the time was over.
+        """
+
+    def close(self) -> None:
+        """End the runtime (leaves the interpreter). A second call does nothing."""
+
+@final
+class Server(Door):
     """A store with an API server, and a listener if there is an address to listen on. Several live in one process."""
 
     def __new__(
@@ -126,6 +212,7 @@ class Server:
         key: bytes,
         client_ca: bytes | None,
         external_host: str | None,
+        virtual_workspace_url: str,
         root_ca: str,
         service_account_key: str | None,
         tokens: list[tuple[str, _User]],
@@ -148,6 +235,7 @@ class Server:
             key: PEM of its key.
             client_ca: PEM of the authorities whose client certificates are believed; None asks for none.
             external_host: under which clients reach the server; None: the address listened on.
+            virtual_workspace_url: where virtual workspaces are reached; empty: where the server is.
             root_ca: PEM that clients are to trust, published in every namespace.
             service_account_key: PEM (PKCS #8, ECDSA P-256) that signs service accounts' tokens; None: there are none.
             tokens: static bearer tokens and whom each stands for; only digests are kept.
@@ -165,21 +253,11 @@ class Server:
         """
 
     @property
-    def address(self) -> tuple[str, int] | None:
-        """IP address and port listened on."""
-
-    @property
     def listening_descriptor(self) -> int | None:
         """The listening socket's file descriptor, for a forked child to close."""
 
-    def fileno(self) -> int:
-        """Return the descriptor that is readable when there are events after an empty `drain_events`."""
-
     def listen(self) -> None:
         """Begin to serve connections. Without an address nothing happens."""
-
-    def drain_events(self, limit: int = 256) -> list[_Event]:
-        """Take events, at most `limit`. After an empty list wait until `fileno` is readable."""
 
     def call(self, method: str, target: str, headers: _Headers, body: bytes, user: _User | None) -> int:
         """Begin a request from within the process and return its id; `Answered` brings the answer.
@@ -212,33 +290,6 @@ class Server:
 
     def forget_call(self, id: int) -> None:
         """End a call, answered or not. Has to follow every `Answered` without a body."""
-
-    def read_body(self, id: int) -> bytes | None:
-        """Read on in a bridged request's body; as `read_answer`.
-
-        Raises:
-            BrokenPipeError: the client has gone.
-        """
-
-    def reply(self, id: int, status: int, headers: _Headers, first: bytes, more: bool) -> bool:
-        """Send the head of an answer with its first piece; `more` tells whether others follow.
-
-        Returns:
-            False when nobody waits for it: the client has gone, or it was answered before.
-
-        Raises:
-            ValueError: the status or a header is not valid HTTP.
-        """
-
-    def write_body(self, id: int, data: bytes) -> bool:
-        """Send another piece; False when it was not taken (`Writable` will tell when to send it again).
-
-        Raises:
-            BrokenPipeError: the client has gone.
-        """
-
-    def finish(self, id: int, *, broken: bool = False) -> None:
-        """End an answer. `broken`: it is incomplete; one without a head becomes a 500."""
 
     def want_work(self, kind: str) -> None:
         """From now on `Work` tells of new keys of a kind."""

@@ -86,6 +86,10 @@ class Houses:
     left_url: str
     right_url: str
     bare_url: str
+    services_url: str
+    """Below which virtual workspaces are, `/services/…`: the server's own, or another process's."""
+    services_ca: bytes
+    """Whom that is known by."""
 
     def door(self, url: str, user: str = "admin") -> Door:
         """Return a user's way into a cluster; a token may stand in for a user's name."""
@@ -159,11 +163,17 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 def houses(kcp_server: KcpServer) -> Iterator[Houses]:
     trust = ssl.create_default_context(cadata=kcp_server.ca.decode())
     with httpx.Client(verify=trust, timeout=SECONDS) as client:
-        houses = Houses(kcp_server, client, *(kcp_server.new_cluster() for _ in range(3)))
-        houses.left.post(CRDS, LEFT)
-        houses.right.post(CRDS, RIGHT)
-        houses.bare.post(CONFIGMAPS, configmap("first"))
-        yield houses
+        yield furnished(kcp_server, client, kcp_server.url, kcp_server.ca)
+
+
+def furnished(server: KcpServer, client: httpx.Client, services_url: str, services_ca: bytes) -> Houses:
+    """Return new clusters with their definitions."""
+    left, right, bare = (server.new_cluster() for _ in range(3))
+    houses = Houses(server, client, left, right, bare, services_url, services_ca)
+    houses.left.post(CRDS, LEFT)
+    houses.right.post(CRDS, RIGHT)
+    houses.bare.post(CONFIGMAPS, configmap("first"))
+    return houses
 
 
 def bind(door: Door, subject: Json, verbs: list[str], resources: list[str]) -> None:

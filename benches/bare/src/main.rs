@@ -38,6 +38,7 @@ async fn run(directory: &Path) -> Result<(), Box<dyn Error>> {
         bridge: None,
         hooks: None,
         external_address: address.to_string(),
+        virtual_workspace_url: String::new(),
         root_ca: pem.clone(),
         event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
         total_object_limit: 0,

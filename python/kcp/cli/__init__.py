@@ -27,6 +27,7 @@ COMMANDS = (
         "kubectl's plugin: create a workspace",
     ),
     ("ws", "kcp.cli.plugin:kubectl_ws", "the same as kubectl-ws"),
+    ("virtual-workspaces", "kcp.cli.virtual_workspaces", "serve virtual workspaces as a process of their own"),
     ("version", "kcp.cli.version", "print the version"),
 )
 

@@ -14,11 +14,14 @@ from kcp._core import (
     make_serving_certificate,
 )
 from kcp.core import stamp
+from kcp.core.door import Door, Front
 from kcp.core.server import Options, Server, StreamedAnswer
 from kcp.core.values import Answer, Headers, Key, Token, User
 
 __all__ = [
     "Answer",
+    "Door",
+    "Front",
     "Headers",
     "Key",
     "Options",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import weakref
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from kcp import _core
 from kcp.config import definitions
+from kcp.core.door import Call, Door, blocked_signals
 from kcp.core.values import Answer, Headers, Key, Token, User
 from kcp.resources import bootstrap_roles, built_in
 
@@ -26,13 +26,12 @@ if TYPE_CHECKING:
 
     import trio
 
+    from kcp.core.door import Application, Event
+
     Hook: TypeAlias = Callable[[bytes], Awaitable[tuple[int, bytes]]]
-    Application: TypeAlias = Callable[["Server", _core.Request], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-# Events taken from the core at a time. A batch of one costs twice the interpreter's time per event.
-BATCH = 256
 # Keys of unfinished work taken at a time.
 WORK_PAGE = 1_000
 
@@ -48,6 +47,7 @@ class Options:
     key: bytes = b""
     client_ca: bytes | None = None
     external_host: str | None = None
+    virtual_workspace_url: str = ""
     root_ca: str = ""
     service_account_key: str | None = None
     tokens: tuple[Token, ...] = ()
@@ -59,37 +59,12 @@ class Options:
     workers: int = 0
 
 
-class _Call:
-    """What waits for events about one id. Reading and writing wait apart: an application does both at once."""
-
-    __slots__ = ("answer", "gone", "keys", "readable", "writable")
-
-    def __init__(self, event: type[trio.Event]) -> None:
-        self.answer: _core.Answered | None = None
-        self.keys: _core.Keys | None = None
-        self.gone = False
-        self.readable = event()
-        self.writable = event()
-
-    async def wait_readable(self) -> None:
-        event = self.readable
-        await event.wait()
-        if event is self.readable:  # of several who waited, the first replaces it
-            self.readable = type(event)()
-
-    async def wait_writable(self) -> None:
-        event = self.writable
-        await event.wait()
-        if event is self.writable:
-            self.writable = type(event)()
-
-
 class StreamedAnswer:
     """An answer whose body comes piece by piece: iterate over it."""
 
     __slots__ = ("_call", "_core", "_id", "_rest", "headers", "status")
 
-    def __init__(self, core: _core.Server, call: _Call, answer: _core.Answered) -> None:
+    def __init__(self, core: _core.Server, call: Call, answer: _core.Answered) -> None:
         self.status = answer.status
         self.headers: Headers = answer.headers
         self._core = core
@@ -122,7 +97,7 @@ class StreamedAnswer:
         return more
 
 
-class Server:
+class Server(Door):
     """A server inside the process. All methods but `call_blocking` and `close` belong to one trio run."""
 
     def __init__(self, options: Options) -> None:
@@ -133,9 +108,7 @@ class Server:
             StoreError: the store cannot be opened.
             ValueError: a certificate, key or token file cannot be used.
         """
-        # The runtime's threads inherit the mask, so that every signal reaches the interpreter's own thread.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        try:
+        with blocked_signals():
             self._core = _core.Server(
                 resources=built_in(),
                 definitions=definitions(),
@@ -148,6 +121,7 @@ class Server:
                 key=options.key,
                 client_ca=options.client_ca,
                 external_host=options.external_host,
+                virtual_workspace_url=options.virtual_workspace_url,
                 root_ca=options.root_ca,
                 service_account_key=options.service_account_key,
                 tokens=[(token.secret, token.user.as_core()) for token in options.tokens],
@@ -157,24 +131,10 @@ class Server:
                 bridge=options.bridge,
                 workers=options.workers,
             )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        self._calls: dict[int, _Call] = {}
+        super().__init__(self._core)
         self._work: dict[str, trio.Event] = {}
+        self._hooks: Mapping[str, Hook] = {}
         _open.add(self)
-
-    @property
-    def address(self) -> tuple[str, int] | None:
-        """IP address and port listened on."""
-        return self._core.address
-
-    def listen(self) -> None:
-        """Begin to serve connections."""
-        self._core.listen()
-
-    def statistics(self) -> dict[str, int]:
-        """Count events waiting, requests bridged, calls and connections."""
-        return self._core.statistics()
 
     async def run(
         self,
@@ -191,51 +151,20 @@ class Server:
                 that is missing is refused.
             task_status: told when calls can be made.
         """
-        import trio  # the listener is open before trio's 100 ms are spent
+        self._hooks = hooks or {}
+        await super().run(application, task_status=task_status)
 
-        async with trio.open_nursery() as nursery:
-            if task_status is not None:
-                task_status.started()
-            while True:
-                events = self._core.drain_events(BATCH)
-                if not events:
-                    await trio.lowlevel.wait_readable(self._core.fileno())
-                    continue
-                for event in events:
-                    match event:
-                        case _core.Request():
-                            self._calls[event.id] = _Call(trio.Event)
-                            nursery.start_soon(self._bridge, application, event)
-                        case _core.Hook():
-                            nursery.start_soon(self._decide, (hooks or {}).get(event.name), event)
-                        case _core.Work():
-                            self._work[event.kind].set()
-                        case _:
-                            self._tell(event)
-                # What was woken runs before the next batch is taken.
-                await trio.lowlevel.cancel_shielded_checkpoint()
-                await trio.lowlevel.checkpoint_if_cancelled()
-
-    def _tell(self, event: _core.Readable | _core.Writable | _core.Gone | _core.Answered | _core.Keys) -> None:
-        call = self._calls.get(event.id)
-        if call is None:  # nobody waits any more
-            if isinstance(event, _core.Answered) and event.body is None:
-                self._core.forget_call(event.id)
-            return
+    def _take(self, event: Event, nursery: trio.Nursery) -> None:
         match event:
-            case _core.Answered():
-                call.answer = event
-            case _core.Keys():
-                call.keys = event
-            case _core.Gone():
-                call.gone = True
-                call.writable.set()
-            case _core.Writable():
-                call.writable.set()
-                return
-            case _core.Readable():
-                pass
-        call.readable.set()
+            case _core.Hook():
+                nursery.start_soon(self._decide, self._hooks.get(event.name), event)
+            case _core.Work():
+                self._work[event.kind].set()
+            case _core.Answered() if event.id not in self._calls:  # nobody waits any more
+                if event.body is None:
+                    self._core.forget_call(event.id)
+            case _:
+                super()._take(event, nursery)
 
     # Calls from within the process.
 
@@ -279,7 +208,7 @@ class Server:
         import trio
 
         id = self._core.call(method, target, headers or [], body, user.as_core() if user else None)
-        call = self._calls[id] = _Call(trio.Event)
+        call = self._calls[id] = Call(trio.Event)
         try:
             while call.answer is None:
                 await call.wait_readable()
@@ -319,7 +248,7 @@ class Server:
             self._core.want_work(kind)
             self._work[kind] = trio.Event()
         id = self._core.take_work(kind, WORK_PAGE, after)
-        call = self._calls[id] = _Call(trio.Event)
+        call = self._calls[id] = Call(trio.Event)
         try:
             while call.keys is None:
                 await call.wait_readable()
@@ -338,71 +267,13 @@ class Server:
         import trio
 
         id = self._core.ask(question)
-        call = self._calls[id] = _Call(trio.Event)
+        call = self._calls[id] = Call(trio.Event)
         try:
             while call.answer is None:
                 await call.wait_readable()
         finally:
             del self._calls[id]
         return Answer(call.answer.status, call.answer.headers, call.answer.body or b"")
-
-    # Bridged requests.
-
-    async def _bridge(self, application: Application | None, request: _core.Request) -> None:
-        try:
-            if application is not None:
-                await application(self, request)
-        finally:
-            del self._calls[request.id]
-            # Harmless when it was answered; a client that still waits gets 500.
-            self._core.finish(request.id, broken=True)
-
-    async def read_body(self, request: _core.Request) -> bytes | None:
-        """Return the next piece of a request's body, empty at its end, None when the client has gone.
-
-        A body that came whole is in `request.body` and not read here.
-        """
-        call = self._calls[request.id]
-        while not call.gone:
-            try:
-                piece = self._core.read_body(request.id)
-            except BrokenPipeError:
-                return None
-            if piece is not None:
-                return piece
-            await call.wait_readable()
-        return None
-
-    async def wait_gone(self, request: _core.Request) -> None:
-        """Wait until the client of a request has gone."""
-        call = self._calls[request.id]
-        while not call.gone:
-            await call.wait_readable()
-
-    def reply(self, request: _core.Request, status: int, headers: Headers, first: bytes, more: bool) -> bool:
-        """Send the head of an answer with its first piece; False when nobody waits for it any more."""
-        return self._core.reply(request.id, status, headers, first, more)
-
-    async def write_body(self, request: _core.Request, data: bytes) -> bool:
-        """Send another piece, when there is room for it; False when the client has gone.
-
-        Checkpoint: always. A writer whose client has gone has to be cancellable.
-        """
-        import trio
-
-        call = self._calls[request.id]
-        try:
-            while not self._core.write_body(request.id, data):
-                await call.wait_writable()
-        except BrokenPipeError:
-            await trio.lowlevel.checkpoint()
-            return False
-        await trio.lowlevel.checkpoint()
-        return True
-
-    def finish(self, request: _core.Request) -> None:
-        """End an answer whose head said that more would follow."""
-        self._core.finish(request.id)
 
     # Decisions.
 
@@ -418,15 +289,6 @@ class Server:
             self._core.answer_hook(event.id, status, body)
 
     # The end.
-
-    async def drain(self, seconds: float) -> int:
-        """Stop accepting, end watches, wait for requests at most so long; return how many connections were cut.
-
-        `run` has to go on meanwhile: requests that the application works on need it.
-        """
-        import trio
-
-        return await trio.to_thread.run_sync(self._core.drain, seconds)
 
     def close(self) -> None:
         """Close the store. A second call does nothing."""

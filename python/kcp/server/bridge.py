@@ -16,7 +16,7 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    from kcp.core import Headers, Request, Server
+    from kcp.core import Door, Headers, Request
 
     Scope: TypeAlias = MutableMapping[str, Any]
     Message: TypeAlias = MutableMapping[str, Any]
@@ -54,7 +54,7 @@ def scope_of(request: Request, address: tuple[str, int] | None) -> Scope:
     }
 
 
-async def answer(app: ASGI, server: Server, request: Request) -> None:
+async def answer(app: ASGI, server: Door, request: Request) -> None:
     """Let the application answer a request; cancel it when the client goes."""
     exchange = _Exchange(server, request)
     async with trio.open_nursery() as nursery:
@@ -74,7 +74,7 @@ async def answer(app: ASGI, server: Server, request: Request) -> None:
 class _Exchange:
     """The two callables of ASGI for one request."""
 
-    def __init__(self, server: Server, request: Request) -> None:
+    def __init__(self, server: Door, request: Request) -> None:
         self._server = server
         self._request = request
         self._read = False  # the whole body was received

@@ -52,7 +52,12 @@ LATER = (
     "--root-identities-file",
     "--root-shard-kubeconfig-file",
     "--service-account-*",
-    "--shard-*",
+    "--shard-base-url",
+    "--shard-client-*",
+    "--shard-external-url",
+    "--shard-kubeconfig-file",
+    "--shard-name",
+    "--shard-virtual-workspace-ca-file",
     "--tls-sni-cert-key",
     "--tracing-config-file",
     "--watch-cache",
@@ -83,13 +88,18 @@ class Options:
     listener: str
     run_controllers: bool
     run_virtual_workspaces: bool
+    virtual_workspace_url: str
+    """Without a slash at its end; empty: where the server is."""
     controllers: tuple[str, ...]
     event_ttl: float
     total_object_limit: int
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser that raises `UsageError`."""
+
     def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
         raise UsageError(message)
 
 
@@ -152,9 +162,75 @@ def _address(text: str) -> str:
         raise argparse.ArgumentTypeError(f'"{text}" is not an IP address') from None
 
 
+def base_url(text: str) -> str:
+    """Read the URL that others put paths after.
+
+    Raises:
+        ArgumentTypeError: it is none, or says more than where a server is.
+    """
+    from urllib.parse import urlsplit
+
+    try:
+        url = urlsplit(text)
+        usable = url.scheme in {"http", "https"} and url.hostname and url.port != 0 and text.isascii()
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        usable = False
+    if not usable or url.query or url.fragment or url.username or not text.isprintable() or " " in text:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a URL such as https://host:6444')
+    return text.rstrip("/")
+
+
+def add_listening(group: argparse._ArgumentGroup, port: int) -> None:
+    """Add the flags of address and serving certificate; `port` is the default."""
+    group.add_argument(
+        "--bind-address",
+        type=_address,
+        default="127.0.0.1",
+        metavar="IP",
+        help="address to listen on; 0.0.0.0 or :: for all (default 127.0.0.1)",
+    )
+    group.add_argument("--secure-port", type=_port, default=port, metavar="PORT", help=f"0 picks one (default {port})")
+    group.add_argument(
+        "--tls-cert-file",
+        type=Path,
+        metavar="FILE",
+        help="serving certificate, PEM, with its chain; without it kcp makes one from its own authority",
+    )
+    group.add_argument("--tls-private-key-file", type=Path, metavar="FILE", help="its key, PEM")
+
+
+def add_client_ca(group: argparse._ArgumentGroup) -> None:
+    """Add the flag of client certificates."""
+    group.add_argument(
+        "--client-ca-file",
+        type=Path,
+        metavar="FILE",
+        help="believe client certificates of these authorities (PEM)",
+    )
+
+
+def add_logging(result: argparse.ArgumentParser) -> None:
+    """Add the flags of logging."""
+    log = result.add_argument_group("logging")
+    log.add_argument("-v", "--v", type=int, default=0, metavar="LEVEL", help="higher tells more (default 0)")
+    log.add_argument("--logging-format", choices=("text", "json"), default="text", help="(default text)")
+
+
+def check(found: argparse.Namespace) -> None:
+    """Hold flags against each other.
+
+    Raises:
+        UsageError: they do not fit.
+    """
+    if (found.tls_cert_file is None) != (found.tls_private_key_file is None):
+        raise UsageError("--tls-cert-file and --tls-private-key-file go together")
+    if not 0 <= found.v <= 10:
+        raise UsageError(f"argument -v: {found.v} is not between 0 and 10")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `kcp start`."""
-    result = _Parser(
+    result = Parser(
         prog="kcp start",
         description="Start an API server that keeps any number of logical clusters.",
         allow_abbrev=False,
@@ -192,23 +268,7 @@ def parser() -> argparse.ArgumentParser:
         help="acknowledge writes before they are on disk; for servers that are thrown away",
     )
     serving = result.add_argument_group("serving")
-    serving.add_argument(
-        "--bind-address",
-        type=_address,
-        default="127.0.0.1",
-        metavar="IP",
-        help="address to listen on; 0.0.0.0 or :: for all (default 127.0.0.1)",
-    )
-    serving.add_argument(
-        "--secure-port", type=_port, default=DEFAULT_PORT, metavar="PORT", help="0 picks one (default 6443)"
-    )
-    serving.add_argument(
-        "--tls-cert-file",
-        type=Path,
-        metavar="FILE",
-        help="serving certificate, PEM, with its chain; without it kcp makes one from its own authority",
-    )
-    serving.add_argument("--tls-private-key-file", type=Path, metavar="FILE", help="its key, PEM")
+    add_listening(serving, DEFAULT_PORT)
     serving.add_argument(
         "--listener",
         choices=("native", "hypercorn"),
@@ -232,12 +292,7 @@ def parser() -> argparse.ArgumentParser:
         "otherwise; not for root and system:*; 0 for any number (default 0)",
     )
     who = result.add_argument_group("authentication")
-    who.add_argument(
-        "--client-ca-file",
-        type=Path,
-        metavar="FILE",
-        help="believe client certificates of these authorities (PEM)",
-    )
+    add_client_ca(who)
     who.add_argument(
         "--token-auth-file",
         type=Path,
@@ -252,6 +307,14 @@ def parser() -> argparse.ArgumentParser:
         default=True,
         metavar="BOOL",
         help="serve virtual workspaces below /services/ (default true)",
+    )
+    serving.add_argument(
+        "--shard-virtual-workspace-url",
+        dest="virtual_workspace_url",
+        type=base_url,
+        metavar="URL",
+        help="where virtual workspaces are reached, which objects then name; for `kcp virtual-workspaces` that runs on "
+        "its own (default where the server is)",
     )
     controllers = result.add_argument_group("controllers")
     controllers.add_argument(
@@ -269,18 +332,21 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAMES",
         help="which ones, with commas: '*' all, 'foo' that one, '-foo' not that one (default '*')",
     )
-    log = result.add_argument_group("logging")
-    log.add_argument("-v", "--v", type=int, default=0, metavar="LEVEL", help="higher tells more (default 0)")
-    log.add_argument("--logging-format", choices=("text", "json"), default="text", help="(default text)")
+    add_logging(result)
     return result
 
 
-def _refuse_later(arguments: Sequence[str]) -> None:
+def refuse_later(arguments: Sequence[str], flags: Sequence[str], program: str) -> None:
+    """Refuse `flags` by their names; each ends in `*` when it stands for a family.
+
+    Raises:
+        UsageError: one is given.
+    """
     for argument in arguments:
         flag = argument.partition("=")[0]
-        for later in LATER:
+        for later in flags:
             if flag == later or (later.endswith("*") and flag.startswith(later[:-1])):
-                raise UsageError(f"this release of kcp has no {flag}; `kcp start --help` lists what it has")
+                raise UsageError(f"this release of kcp has no {flag}; `{program} --help` lists what it has")
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -293,12 +359,9 @@ def parse(arguments: Sequence[str]) -> Options:
     if list(arguments) == ["options"]:
         parser().print_help(sys.stdout)
         raise SystemExit(0)
-    _refuse_later(arguments)
+    refuse_later(arguments, LATER, "kcp start")
     found = parser().parse_args(arguments)
-    if (found.tls_cert_file is None) != (found.tls_private_key_file is None):
-        raise UsageError("--tls-cert-file and --tls-private-key-file go together")
-    if not 0 <= found.v <= 10:
-        raise UsageError(f"argument -v: {found.v} is not between 0 and 10")
+    check(found)
     return Options(
         root_directory=found.root_directory,
         kubeconfig_path=found.kubeconfig_path,
@@ -315,6 +378,7 @@ def parse(arguments: Sequence[str]) -> Options:
         listener=found.listener,
         run_controllers=found.run_controllers,
         run_virtual_workspaces=found.run_virtual_workspaces,
+        virtual_workspace_url=found.virtual_workspace_url or "",
         event_ttl=found.event_ttl,
         total_object_limit=found.total_object_limit,
         controllers=tuple(name.strip() for name in found.controllers.split(",") if name.strip()),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kcp.server.options import Options
+    from kcp.server.outside_options import OutsideOptions
 
 # How long requests get to finish when the server ends.
 DRAIN_SECONDS = 10.0
@@ -46,13 +47,13 @@ def run(options: Options) -> None:
     logs.set_up(options.logging_format, options.verbosity)
     with files.root_directory(options.root_directory) as root:
         tokens = files.admin_tokens(root, users(options.batteries))
-        serving = _serving(options, root)
+        serving = serving_certificate(options, root)
         host = files.external_host(options.bind_address)
         listening = _listen(options) if options.listener == "hypercorn" else None
         server = _open(options, root, serving, host, tokens)
         try:
             port = listening.getsockname()[1] if listening else server.address[1] if server.address else 0
-            url = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+            url = url_of(host, port)
             kubeconfig = options.kubeconfig_path or root / files.ADMIN_KUBECONFIG
             if tokens:
                 files.write(kubeconfig, admin_kubeconfig(url, serving.ca, tokens))
@@ -83,6 +84,11 @@ def run(options: Options) -> None:
                 listening.close()
 
 
+def url_of(host: str, port: int) -> str:
+    """Return the URL of a server."""
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+
 def users(batteries: Collection[str]) -> tuple[str, ...]:
     """Return the names of those who get a token: the administrators, and the sample user."""
     if ADMIN not in batteries:
@@ -105,7 +111,8 @@ def _check_controllers(options: Options) -> None:
         raise UsageError(f"argument --controllers: {error}") from error
 
 
-def _serving(options: Options, root: Path) -> files.Serving:
+def serving_certificate(options: Options | OutsideOptions, root: Path) -> files.Serving:
+    """Return the serving certificate that options name, else the directory's own."""
     if options.tls_cert_file is not None and options.tls_private_key_file is not None:
         return files.given_serving(options.tls_cert_file, options.tls_private_key_file)
     return files.own_serving(root, options.bind_address)
@@ -116,13 +123,14 @@ def _listen(options: Options) -> socket.socket:
     try:
         return socket.create_server((options.bind_address, options.secure_port), family=family, backlog=1024)
     except OSError as error:
-        raise _cannot_listen(options, error) from error
+        raise cannot_listen(options.bind_address, options.secure_port, error) from error
 
 
-def _cannot_listen(options: Options, error: OSError) -> StartError:
+def cannot_listen(address: str, port: int, error: OSError) -> StartError:
+    """Return what ends a start whose address cannot be listened on."""
     # What the core raises carries the whole text; the interpreter's own errors carry the number as well.
     reason = os.strerror(error.errno) if error.errno else error
-    return StartError(f"cannot listen on {options.bind_address}:{options.secure_port}: {reason}")
+    return StartError(f"cannot listen on {address}:{port}: {reason}")
 
 
 def _open(options: Options, root: Path, serving: files.Serving, host: str, tokens: dict[str, str]) -> Server:
@@ -139,6 +147,7 @@ def _open(options: Options, root: Path, serving: files.Serving, host: str, token
                 key=serving.key,
                 client_ca=client_ca,
                 external_host=host,
+                virtual_workspace_url=options.virtual_workspace_url,
                 root_ca=serving.ca.decode(errors="replace"),
                 service_account_key=files.service_account_key(root),
                 tokens=tuple(Token(token, _user(name)) for name, token in tokens.items()),
@@ -152,7 +161,7 @@ def _open(options: Options, root: Path, serving: files.Serving, host: str, token
     except StoreError as error:
         raise StartError(str(error)) from error
     except OSError as error:
-        raise _cannot_listen(options, error) from error
+        raise cannot_listen(options.bind_address, options.secure_port, error) from error
     except ValueError as error:
         if options.token_auth_file and str(error).startswith("line "):
             raise StartError(f"token file {options.token_auth_file}: {error}") from error

@@ -64,6 +64,11 @@ class Services:
         self._upstream = upstream
         self._workspaces = {workspace.name: workspace for workspace in workspaces}
 
+    @property
+    def names(self) -> list[str]:
+        """What is served."""
+        return list(self._workspaces)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Whatever is refused is a `Status`."""
         if scope["type"] != "http":
@@ -97,7 +102,7 @@ class Services:
 
     def _place(self, visit: Visit, path: tuple[str, ...]) -> VirtualWorkspace | None:
         """Find the virtual workspace of a path and say in `visit` where in it the path leads."""
-        workspace = self._workspaces.get(path[1]) if len(path) > 1 else None
+        workspace = self._workspaces.get(path[1]) if path[:1] == ("services",) and len(path) > 1 else None
         if workspace is None:
             return None
         clusters = 2 + workspace.parameters

@@ -138,13 +138,17 @@ def parse(method: str, path: Sequence[str], query: Sequence[tuple[str, str]]) ->
         return plain
     resource, name, subresource = (*rest, "", "")[:3]
     if method in {"GET", "HEAD"}:
-        watches = any(key == "watch" and value.lower() not in {"0", "false", "f"} for key, value in query)
-        verb = "watch" if watches else "get" if name else "list"
+        verb = "watch" if is_watch(query) else "get" if name else "list"
     else:
         verb = _VERBS.get(method, method.lower())
         if verb == "delete" and not name:
             verb = "deletecollection"
     return Info(verb, group, version, namespace, resource, name, subresource)
+
+
+def is_watch(query: Sequence[tuple[str, str]]) -> bool:
+    """Tell whether a query asks for a watch."""
+    return any(key == "watch" and value.lower() not in {"0", "false", "f"} for key, value in query)
 
 
 @dataclass(slots=True)
@@ -166,6 +170,7 @@ class Visit:
     send: Send
     begun: bool = field(default=False)
     """Whether the head of an answer was sent: then a failure cannot become a `Status` any more."""
+    ended: bool = field(default=False)
 
     @property
     def info(self) -> Info:
@@ -296,7 +301,10 @@ class Visit:
         await self.send({"type": "http.response.body", "body": piece, "more_body": True})
 
     async def end(self) -> None:
-        """End the body."""
+        """End the body, once."""
+        if self.ended:
+            return
+        self.ended = True
         await self.send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

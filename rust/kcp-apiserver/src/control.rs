@@ -143,6 +143,14 @@ impl Address {
 pub async fn ask(server: &ApiServer, question: &[u8]) -> Result<Value, Status> {
     let question: Question =
         serde_json::from_slice(question).map_err(|error| Status::bad_request(error.to_string()))?;
+    answer(server, question).await
+}
+
+/// As [`ask`], of a question that was read already.
+///
+/// # Errors
+/// When the store cannot be read or written, or the question is none.
+pub async fn answer(server: &ApiServer, question: Question) -> Result<Value, Status> {
     match question {
         Question::Describe { object } => describe(server, object).await,
         Question::Dependents { cluster, uid, after, limit } => dependents(server, &cluster, &uid, after, limit).await,

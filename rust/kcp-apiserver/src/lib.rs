@@ -25,6 +25,7 @@ pub mod negotiate;
 pub mod openapi;
 pub mod paths;
 pub mod protobuf;
+pub mod questions;
 pub mod quota;
 pub mod registry;
 pub mod request_info;

@@ -5,7 +5,7 @@ use crate::chain::{Next, StepResult};
 use crate::exchange::{Cluster, Exchange, Response};
 use crate::registry::ClusterView;
 use crate::server::ApiServer;
-use crate::{discovery, health, metrics, openapi, respond, version};
+use crate::{discovery, health, metrics, openapi, questions, respond, version};
 use http::header::{ALLOW, CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, StatusCode};
 use kcp_apimachinery::status::Status;
@@ -45,6 +45,7 @@ pub const ROUTES: &[Route] = &[
     Route { pattern: "/apis/{group}/{version}", handler: Handler::View(discovery::version) },
     Route { pattern: "/healthz", handler: Handler::Await(health::serve) },
     Route { pattern: "/healthz/{check...}", handler: Handler::Await(health::serve) },
+    Route { pattern: "/internal/entries", handler: Handler::Await(questions::entries) },
     Route { pattern: "/livez", handler: Handler::Await(health::serve) },
     Route { pattern: "/livez/{check...}", handler: Handler::Await(health::serve) },
     Route { pattern: "/metrics", handler: Handler::Now(metrics::serve) },
@@ -142,7 +143,9 @@ fn published(document: Option<Value>, content_type: &'static str) -> Response {
 
 /// `GET /`: all paths there are.
 fn index(_server: &ApiServer, _exchange: &Exchange, view: &ClusterView, _parts: &[String]) -> Answer {
-    let fixed = ROUTES.iter().map(|route| route.pattern).filter(|pattern| !pattern.contains('{') && *pattern != "/");
+    let is_listed =
+        |pattern: &&str| !pattern.contains('{') && *pattern != "/" && !pattern.starts_with(questions::PREFIX);
+    let fixed = ROUTES.iter().map(|route| route.pattern).filter(is_listed);
     let mut paths: Vec<String> = fixed.map(str::to_owned).collect();
     paths.extend(["/apis/".into(), "/openapi/v3/".into()]);
     paths.extend(health::paths());

@@ -39,6 +39,8 @@ pub struct Config {
     pub hooks: Option<Arc<dyn Hooks>>,
     /// `host:port` under which clients reach the server, for discovery and issued tokens.
     pub external_address: String,
+    /// URL under which virtual workspaces are reached, without a slash at its end; empty: at the external address.
+    pub virtual_workspace_url: String,
     /// PEM of the certificate authority that clients are to trust, published to every namespace.
     pub root_ca: String,
     /// How long events are kept after they were last written.
@@ -67,6 +69,8 @@ pub struct ApiServer {
     pub types: Types,
     /// `host:port` under which clients reach the server.
     pub external_address: String,
+    /// URL under which virtual workspaces are reached.
+    pub virtual_workspace_url: String,
     /// PEM of the certificate authority that clients are to trust.
     pub root_ca: String,
     /// How long events are kept after they were last written.
@@ -109,6 +113,10 @@ impl ApiServer {
         let registry = Arc::new(Registry::new(config.built_ins, Arc::clone(&config.store))?);
         let authorization = Authorization::new(&config.store);
         let quota = Quota::new(config.total_object_limit, authorization.generations());
+        let virtual_workspace_url = match config.virtual_workspace_url {
+            url if url.is_empty() => format!("https://{}", config.external_address),
+            url => url,
+        };
         let (sender, newest) = tokio::sync::watch::channel(config.store.head());
         config.store.observe(Arc::new(Newest(sender)));
         Ok(Arc::new(Self {
@@ -125,6 +133,7 @@ impl ApiServer {
             authorization,
             bridge: config.bridge,
             external_address: config.external_address,
+            virtual_workspace_url,
             root_ca: config.root_ca,
             event_ttl: config.event_ttl,
             documents: Documents::default(),

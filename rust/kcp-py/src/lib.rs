@@ -7,11 +7,14 @@
 mod bridge;
 mod calls;
 mod certificates;
+mod door;
 mod events;
+mod front;
 mod hooks;
 mod join;
 mod log;
 mod server;
+mod socket;
 mod work;
 
 use pyo3::prelude::*;
@@ -40,7 +43,11 @@ mod _core {
     #[pymodule_export]
     use super::certificates::{certificate_covers, make_authority, make_key, make_serving_certificate};
     #[pymodule_export]
+    use super::door::Door;
+    #[pymodule_export]
     use super::events::{Answered, Gone, Hook, Keys, Readable, Request, Work, Writable};
+    #[pymodule_export]
+    use super::front::Front;
     #[pymodule_export]
     use super::log::log_to_stderr;
     #[pymodule_export]

@@ -1,11 +1,13 @@
 //! A server as Python holds it: store, API server, listener and runtime, and the queue that joins them to one loop.
 
 use crate::StoreError;
-use crate::bridge::{Application, ApplicationBridge, ReplyError};
+use crate::bridge::{Application, ApplicationBridge};
 use crate::calls::{Call, Calls, whole};
-use crate::events::{Answered, to_python};
+use crate::door::{Door, piece};
+use crate::events::Answered;
 use crate::hooks::Questions;
-use crate::join::{Answer, Event, Join, Read, WriteError};
+use crate::join::{Answer, Event, Join};
+use crate::socket::{Socket, runtime, seconds};
 use crate::work::WorkWatch;
 use bytes::Bytes;
 use kcp_apiserver::authn::{self, Authentication, StaticToken};
@@ -18,14 +20,11 @@ use kcp_apiserver::mounts::Bridge;
 use kcp_apiserver::quota;
 use kcp_apiserver::registry::BuiltIns;
 use kcp_apiserver::{ApiServer, Config, UserInfo};
-use kcp_listener::{Limits, Listener, Settings, Tls};
 use kcp_storage::{Backend, Embedded, Key, Memory, Observer, Options};
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyBrokenPipeError, PyOSError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyBrokenPipeError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,22 +43,14 @@ struct Running {
     socket: Socket,
 }
 
-enum Socket {
-    None,
-    /// Bound; clients wait in the backlog.
-    Bound(TcpListener, Tls),
-    Listening(Listener),
-}
-
 /// See `_core.pyi`.
-#[pyclass(frozen, module = "kcp._core")]
+#[pyclass(frozen, extends = Door, module = "kcp._core")]
 pub struct Server {
     join: Arc<Join>,
     application: Arc<Application>,
     calls: Arc<Calls>,
     work: Arc<WorkWatch>,
     questions: Arc<Questions>,
-    address: Option<(String, u16)>,
     descriptor: Option<i32>,
     running: Mutex<Option<Running>>,
 }
@@ -68,8 +59,8 @@ pub struct Server {
 impl Server {
     #[new]
     #[pyo3(signature = (
-        *, resources, definitions, bootstrap_roles, clusters, store, fsync, listen, certificate, key, client_ca, external_host, root_ca,
-        service_account_key, tokens, token_file, event_ttl, total_object_limit, bridge, workers
+        *, resources, definitions, bootstrap_roles, clusters, store, fsync, listen, certificate, key, client_ca, external_host,
+        virtual_workspace_url, root_ca, service_account_key, tokens, token_file, event_ttl, total_object_limit, bridge, workers
     ))]
     #[allow(clippy::too_many_arguments)] // keyword-only in Python, where it is called
     fn new(
@@ -85,6 +76,7 @@ impl Server {
         key: &[u8],
         client_ca: Option<&[u8]>,
         external_host: Option<String>,
+        virtual_workspace_url: String,
         root_ca: &str,
         service_account_key: Option<String>,
         tokens: Vec<(String, User)>,
@@ -93,28 +85,17 @@ impl Server {
         total_object_limit: u64,
         bridge: bool,
         workers: usize,
-    ) -> PyResult<Self> {
+    ) -> PyResult<PyClassInitializer<Self>> {
         let built_ins = BuiltIns::parse(resources)
             .and_then(|built_ins| built_ins.with_definitions(definitions.iter().map(Vec::as_slice)))
             .map_err(PyValueError::new_err)?;
         let bootstrap = Bootstrap::parse(bootstrap_roles).map_err(PyValueError::new_err)?;
-        let event_ttl =
-            Duration::try_from_secs_f64(event_ttl).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let event_ttl = seconds(event_ttl)?;
         let socket = match &listen {
-            Some((host, port)) => {
-                let tls =
-                    Tls::new(certificate, key, client_ca).map_err(|error| PyValueError::new_err(error.to_string()))?;
-                Socket::Bound(bind(host, *port)?, tls)
-            }
+            Some((host, port)) => Socket::bind(host, *port, certificate, key, client_ca)?,
             None => Socket::None,
         };
-        let (address, descriptor) = match &socket {
-            Socket::Bound(socket, _) => {
-                let bound = socket.local_addr()?;
-                (Some((bound.ip().to_string(), bound.port())), Some(socket.as_raw_fd()))
-            }
-            Socket::None | Socket::Listening(_) => (None, None),
-        };
+        let (address, descriptor) = socket.bound()?;
         let runtime = runtime(workers)?;
         let backend = py.detach(|| open_store(store.as_deref(), fsync)).map_err(StoreError::new_err)?;
         let join = Join::new()?;
@@ -131,6 +112,7 @@ impl Server {
             bridge: bridge.then(|| Arc::new(ApplicationBridge(Arc::clone(&application))) as Arc<dyn Bridge>),
             hooks: Some(Arc::clone(&questions) as Arc<dyn Hooks>),
             external_address: host_port(&host, address.as_ref().map_or(0, |(_, port)| *port)),
+            virtual_workspace_url,
             root_ca: root_ca.to_owned(),
             event_ttl,
             total_object_limit,
@@ -138,21 +120,16 @@ impl Server {
         .map_err(PyValueError::new_err)?;
         py.detach(|| runtime.block_on(prepare(&api, &bootstrap, &clusters))).map_err(StoreError::new_err)?;
         runtime.spawn(expiry::run(Arc::clone(&api)));
-        Ok(Self {
+        let server = Self {
             calls: Calls::new(Arc::clone(&join)),
-            join,
-            application,
+            join: Arc::clone(&join),
+            application: Arc::clone(&application),
             work,
             questions,
-            address,
             descriptor,
             running: Mutex::new(Some(Running { runtime, api, socket })),
-        })
-    }
-
-    #[getter]
-    fn address(&self) -> Option<(String, u16)> {
-        self.address.clone()
+        };
+        Ok(PyClassInitializer::from(Door { join, application, address }).add_subclass(server))
     }
 
     #[getter]
@@ -163,29 +140,10 @@ impl Server {
         self.descriptor.filter(|_| open)
     }
 
-    fn fileno(&self) -> i32 {
-        self.join.descriptor()
-    }
-
     fn listen(&self) -> PyResult<()> {
         let mut running = self.running.lock();
         let running = running.as_mut().ok_or_else(closed)?;
-        running.socket = match std::mem::replace(&mut running.socket, Socket::None) {
-            Socket::Bound(socket, tls) => {
-                // Many clients are many files. Where the limit cannot be raised, the one in force holds.
-                let _ = kcp_listener::os::raise_open_files();
-                let settings = Settings { socket, tls, limits: Limits::default() };
-                let _context = running.runtime.enter();
-                Socket::Listening(Listener::open(settings, Arc::clone(&running.api))?)
-            }
-            other => other,
-        };
-        Ok(())
-    }
-
-    #[pyo3(signature = (limit=256))]
-    fn drain_events(&self, py: Python<'_>, limit: usize) -> PyResult<Vec<Py<PyAny>>> {
-        self.join.drain(limit).into_iter().map(|event| to_python(py, event)).collect()
+        running.socket.listen(&running.runtime, &running.api)
     }
 
     // In-process calls.
@@ -231,40 +189,6 @@ impl Server {
 
     fn forget_call(&self, id: u64) {
         self.calls.forget(id);
-    }
-
-    // Bridged requests.
-
-    fn read_body<'py>(&self, py: Python<'py>, id: u64) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        piece(py, self.application.read(id))
-    }
-
-    fn reply(
-        &self,
-        id: u64,
-        status: u16,
-        headers: Vec<(Vec<u8>, Vec<u8>)>,
-        first: &[u8],
-        more: bool,
-    ) -> PyResult<bool> {
-        match self.application.reply(id, status, headers, first, more) {
-            Ok(()) => Ok(true),
-            Err(ReplyError::Gone) => Ok(false),
-            Err(ReplyError::Invalid(text)) => Err(PyValueError::new_err(text)),
-        }
-    }
-
-    fn write_body(&self, id: u64, data: &[u8]) -> PyResult<bool> {
-        match self.application.write(id, data) {
-            Ok(()) => Ok(true),
-            Err(WriteError::Full) => Ok(false),
-            Err(WriteError::Gone) => Err(PyBrokenPipeError::new_err("the client has gone")),
-        }
-    }
-
-    #[pyo3(signature = (id, *, broken=false))]
-    fn finish(&self, id: u64, broken: bool) {
-        self.application.finish(id, broken);
     }
 
     // Decisions.
@@ -320,16 +244,12 @@ impl Server {
         numbers.set_item("requests_bridged", self.application.in_flight())?;
         numbers.set_item("calls", self.calls.in_flight())?;
         let running = self.running.lock();
-        let connections = match running.as_ref().map(|running| &running.socket) {
-            Some(Socket::Listening(listener)) => listener.connections(),
-            _ => 0,
-        };
-        numbers.set_item("connections", connections)?;
+        numbers.set_item("connections", running.as_ref().map_or(0, |running| running.socket.connections()))?;
         Ok(numbers)
     }
 
     fn drain(&self, py: Python<'_>, seconds: f64) -> PyResult<usize> {
-        let limit = Duration::try_from_secs_f64(seconds).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let limit = self::seconds(seconds)?;
         let (handle, socket, store) = {
             let mut running = self.running.lock();
             let Some(running) = running.as_mut() else { return Ok(0) };
@@ -339,10 +259,7 @@ impl Server {
         };
         Ok(py.detach(|| {
             store.end_watches();
-            match socket {
-                Socket::Listening(listener) => handle.block_on(listener.drain(limit)).cut,
-                Socket::None | Socket::Bound(..) => 0,
-            }
+            socket.drain(&handle, limit)
         }))
     }
 
@@ -365,14 +282,6 @@ impl Server {
             std::mem::forget(running.take());
         }
     }
-}
-
-fn runtime(workers: usize) -> PyResult<Runtime> {
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    // Two at least: one has no slack for long work. More than four gained nothing where it was measured.
-    let workers = if workers == 0 { cores.clamp(2, 4) } else { workers };
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    Ok(builder.worker_threads(workers).thread_name("kcp-core").enable_all().build()?)
 }
 
 fn open_store(store: Option<&str>, fsync: bool) -> Result<Arc<dyn Backend>, String> {
@@ -416,14 +325,6 @@ fn user_info((name, uid, groups, extra): User) -> UserInfo {
     UserInfo { name, uid, groups, extra: extra.into_iter().collect() }
 }
 
-fn bind(host: &str, port: u16) -> PyResult<TcpListener> {
-    let ip = host.parse().map_err(|_| PyValueError::new_err(format!("{host:?} is no IP address")))?;
-    kcp_listener::bind(SocketAddr::new(ip, port)).map_err(|error| match error.raw_os_error() {
-        Some(number) => PyOSError::new_err((number, error.to_string())),
-        None => error.into(),
-    })
-}
-
 fn host_port(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
@@ -438,16 +339,6 @@ fn call(
     let user = user.map(user_info);
     let call = Call { method, target, headers, body: Bytes::copy_from_slice(body), user };
     call.into_request().map_err(PyValueError::new_err)
-}
-
-/// A piece of a body: empty at its end, `None` when there is none yet.
-fn piece(py: Python<'_>, read: Read) -> PyResult<Option<Bound<'_, PyBytes>>> {
-    match read {
-        Read::Data(data) => Ok(Some(PyBytes::new(py, &data))),
-        Read::End => Ok(Some(PyBytes::new(py, b""))),
-        Read::Wait => Ok(None),
-        Read::Broken => Err(PyBrokenPipeError::new_err("the other side broke off")),
-    }
 }
 
 fn closed() -> PyErr {

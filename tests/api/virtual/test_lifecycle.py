@@ -37,7 +37,7 @@ class Waiting:
 
     def door(self, user: str = "alice", cluster: str = "", kind: str = "initializing") -> Door:
         """Return a user's way through the virtual workspace."""
-        base = f"{self.houses.server.url}/services/{kind}workspaces/{self.initializer}"
+        base = f"{self.houses.services_url}/services/{kind}workspaces/{self.initializer}"
         return self.houses.door(f"{base}/clusters/{cluster or self.cluster}", user)
 
 
@@ -68,7 +68,7 @@ def make(houses: Houses, *, granted: bool = True, second: bool = True, **spec: J
         rule = {"apiGroups": ["tenancy.kcp.io"], "resources": ["workspacetypes"], "resourceNames": [name]}
         grant(inside, unique("initialize"), [{**rule, "verbs": ["initialize", "terminate"]}])
     urls = {entry["type"]: entry["url"] for entry in made["status"]["virtualWorkspaces"]}
-    assert urls["initializing"].endswith(f"/services/initializingworkspaces/{initializer}")
+    assert urls["initializing"] == f"{houses.services_url}/services/initializingworkspaces/{initializer}"
     path = org["spec"]["URL"].rpartition("/")[2]
     child = inside.post(WORKSPACES, workspace(unique("child"), name, path))
     cluster = child["spec"]["cluster"]
@@ -230,7 +230,7 @@ def test_a_terminator_holds_content_until_it_takes_itself_off(houses: Houses) ->
 def test_kubectl_prints_columns(waiting: Waiting, tmp_path: Path) -> None:
     server = waiting.houses.server
     authority = tmp_path / "ca.crt"
-    authority.write_bytes(server.ca)
+    authority.write_bytes(waiting.houses.services_ca)
     command = [str(TOOLS / "kubectl"), "--kubeconfig", "/dev/null", "--cache-dir", str(tmp_path / "cache")]
     command += ["--token", server.tokens["alice"], "--certificate-authority", str(authority)]
 

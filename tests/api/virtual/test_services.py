@@ -23,12 +23,12 @@ CLAIMED = {"x_remote_user": "admin", "x_remote_group": "system:masters", "x_remo
 
 @pytest.mark.parametrize("path", [LIST, "/services/", "/services/unknown", "/services/workspaces/all/clusters/a:b/api"])
 def test_strangers_are_refused_whatever_their_headers_say(houses: Houses, path: str) -> None:
-    stranger = houses.stranger(houses.server.url)
+    stranger = houses.stranger(houses.services_url)
     for headers in ({}, CLAIMED):
         answer = stranger.ask("GET", path, **headers)
         assert answer.status_code == 403, answer.text
         assert answer.json()["kind"] == "Status"
-    wrong = houses.door(houses.server.url, "no-such-token")
+    wrong = houses.door(houses.services_url, "no-such-token")
     wrong.fails(401, "GET", path)
 
 
@@ -36,14 +36,14 @@ def test_claimed_identities_change_nothing(houses: Houses) -> None:
     root = houses.door(houses.server.cluster("root"), "kcp-admin")
     name = unique("hidden")
     root.post(WORKSPACES, workspace(name, "organization"))
-    alice = houses.door(houses.server.url, "alice").ask("GET", LIST, **CLAIMED)
+    alice = houses.door(houses.services_url, "alice").ask("GET", LIST, **CLAIMED)
     assert alice.status_code == 200, alice.text
     assert name not in [item["metadata"]["name"] for item in alice.json()["items"]]
 
 
 def test_unresolved_paths_are_404_for_masters(houses: Houses) -> None:
-    houses.door(houses.server.url).fails(404, "GET", "/services/unknown/clusters/*/api")
-    houses.door(houses.server.url, "alice").fails(403, "GET", "/services/unknown/clusters/*/api")
+    houses.door(houses.services_url).fails(404, "GET", "/services/unknown/clusters/*/api")
+    houses.door(houses.services_url, "alice").fails(403, "GET", "/services/unknown/clusters/*/api")
 
 
 class Open(VirtualWorkspace):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def view(houses: Houses, scope: str, user: str = "alice") -> Door:
     """Return a user's way into the view."""
-    return houses.door(f"{houses.server.url}/services/workspaces/{scope}/clusters/*", user)
+    return houses.door(f"{houses.services_url}/services/workspaces/{scope}/clusters/*", user)
 
 
 def names(door: Door, query: str = "") -> set[str]:

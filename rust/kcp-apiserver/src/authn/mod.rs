@@ -19,8 +19,9 @@ use crate::exchange::{Cluster, Exchange, UserInfo};
 use crate::server::ApiServer;
 use crate::websocket;
 use certificate::Known;
-use http::HeaderName;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
+use jiff::Timestamp;
 use jwt::{Claims, KeyError, SigningKey};
 use kcp_apimachinery::names::LogicalClusterName;
 use kcp_apimachinery::status::Status;
@@ -142,7 +143,7 @@ impl Authentication {
         }
     }
 
-    fn certificate(&self, server: &ApiServer, der: &[u8]) -> Result<Option<Arc<UserInfo>>, Refused> {
+    fn certificate(&self, now: Timestamp, der: &[u8]) -> Result<Option<Arc<UserInfo>>, Refused> {
         let mut key = TokenHash::default();
         key.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, der).as_ref());
         let known = match self.certificates.get(&key) {
@@ -153,7 +154,34 @@ impl Authentication {
                 known
             }
         };
-        known.user(server.clock.now())
+        known.user(now)
+    }
+}
+
+/// For a listener that stands before another server, which knows the tokens: whom the connection's certificate stands
+/// for, `None` for nobody. A bearer token stays in the headers, for whoever asks that server about it; headers that name
+/// a user go.
+///
+/// # Errors
+/// 401 for a certificate that does not hold, without a token besides.
+pub fn identify_connection(
+    authentication: &Authentication,
+    now: Timestamp,
+    exchange: &mut Exchange,
+) -> Result<Option<Arc<UserInfo>>, Status> {
+    strip_claims(&mut exchange.parts.headers);
+    let found = match (&exchange.peer.client_certificate, &exchange.peer.client_certificate_refused) {
+        (Some(der), _) => authentication.certificate(now, der).map_err(Refusal::from),
+        (None, Some(why)) => Err(why.to_string().into()),
+        (None, None) => Ok(None),
+    };
+    match found {
+        Ok(user) => Ok(user),
+        Err(_) if bearer(exchange).is_some() => Ok(None),
+        Err(refusal) => {
+            tracing::debug!(audit_id = exchange.audit_id, reason = %refusal, "unauthorized");
+            Err(Status::unauthorized())
+        }
     }
 }
 
@@ -187,7 +215,7 @@ async fn who(server: &ApiServer, exchange: &mut Exchange) -> Result<Arc<UserInfo
     let authentication = &server.authentication;
     let mut refusal: Option<Refusal> = None;
     if let Some(der) = exchange.peer.client_certificate.clone() {
-        match authentication.certificate(server, &der) {
+        match authentication.certificate(server.clock.now(), &der) {
             Ok(Some(user)) => return Ok(user),
             Ok(None) => {}
             Err(refused) => refusal = Some(refused.into()),
@@ -252,6 +280,11 @@ fn strip(exchange: &mut Exchange) {
     let headers = &mut exchange.parts.headers;
     headers.remove(AUTHORIZATION);
     websocket::strip(headers);
+    strip_claims(headers);
+}
+
+/// Takes headers away in which only a trusted proxy may name a user.
+fn strip_claims(headers: &mut HeaderMap) {
     let claimed = |name: &&HeaderName| name.as_str().starts_with("x-remote-");
     let names: Vec<HeaderName> = headers.keys().filter(claimed).cloned().collect();
     for name in names {

@@ -52,7 +52,7 @@ pub const BASE: &str = "system:admin";
 /// The verb on the path `/` that lets somebody into a logical cluster.
 const ENTER: &str = "access";
 /// The reason given where somebody has no business in a logical cluster, whether it exists or not.
-const DENIED: &str = "access denied";
+pub(crate) const DENIED: &str = "access denied";
 
 /// Bytes of compiled roles and bindings that are kept.
 const STATES: u64 = 64 << 20;

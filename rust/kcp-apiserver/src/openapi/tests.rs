@@ -27,6 +27,7 @@ fn server_over(store: Arc<Memory>) -> Arc<ApiServer> {
         bridge: None,
         hooks: None,
         external_address: "localhost:6443".into(),
+        virtual_workspace_url: String::new(),
         root_ca: String::new(),
         event_ttl: crate::expiry::DEFAULT_EVENT_TTL,
         total_object_limit: 0,

@@ -130,6 +130,7 @@ impl Harness {
             bridge: Some(Arc::new(Mirror)),
             hooks: None,
             external_address: "127.0.0.1:6443".into(),
+            virtual_workspace_url: String::new(),
             root_ca: "-----BEGIN CERTIFICATE-----\n".into(),
             event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
             total_object_limit: 0,

@@ -23,6 +23,7 @@ pub fn server() -> Arc<ApiServer> {
         bridge: None,
         hooks: None,
         external_address: "kcp.example:6443".to_owned(),
+        virtual_workspace_url: String::new(),
         root_ca: "-----BEGIN CERTIFICATE-----\nroot\n-----END CERTIFICATE-----\n".to_owned(),
         event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
         total_object_limit: 0,

@@ -80,7 +80,7 @@ async fn admit(server: &ApiServer, exchange: &Exchange, write: Write<'_>) -> Res
 
 /// Where those who initialize and terminate workspaces of a type find them.
 fn endpoints(server: &ApiServer, cluster: &str, name: &str) -> Value {
-    let url = |kind: &str| format!("https://{}/services/{kind}workspaces/{cluster}:{name}", server.external_address);
+    let url = |kind: &str| format!("{}/services/{kind}workspaces/{cluster}:{name}", server.virtual_workspace_url);
     ["initializing", "terminating"].map(|kind| json!({"url": url(kind), "type": kind})).to_vec().into()
 }
 
