@@ -91,6 +91,13 @@ pub struct Negotiated {
     pub pretty: bool,
 }
 
+impl Negotiated {
+    /// Whether stored bytes are the answer as they are.
+    pub fn is_plain_json(&self) -> bool {
+        self.shape == Shape::Plain && self.media == Media::Json && !self.pretty
+    }
+}
+
 /// What an endpoint answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {

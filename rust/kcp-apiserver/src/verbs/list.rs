@@ -2,7 +2,8 @@
 
 use crate::chain::{Next, StepResult};
 use crate::exchange::Exchange;
-use crate::negotiate::{self, Endpoint, Media, Negotiated, Offer, Shape};
+use crate::negotiate::{self, Endpoint, Negotiated, Offer, Shape};
+use crate::registry::Served;
 use crate::server::ApiServer;
 use crate::verbs::continue_token::Token;
 use crate::verbs::options::ListOptions;
@@ -52,6 +53,47 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     Ok(Next::Answer(if size > LARGE { off_worker(answer) } else { answer() }?))
 }
 
+/// Where a read begins.
+struct Start {
+    at: At,
+    after: Option<bytes::Bytes>,
+    /// The token that says so, if one does.
+    token: Option<Token>,
+}
+
+impl Start {
+    async fn of(server: &ApiServer, target: &Target, options: &ListOptions) -> Result<Self, Status> {
+        if options.continue_token.is_empty() {
+            let mut at = At::Latest;
+            if let Some(revision) = options.list_revision()? {
+                wait_for(server, revision).await?;
+                let exact = options.version_match == "Exact"
+                    || (options.version_match.is_empty() && options.limit > 0 && revision > 0);
+                if exact {
+                    at = At::Exact(Revision::new(revision));
+                }
+            }
+            return Ok(Self { at, after: None, token: None });
+        }
+        let decoded = Token::decode(&options.continue_token, target)?;
+        if !options.resource_version.is_empty() && options.resource_version != "0" {
+            let text = "specifying resource version is not allowed when using continue";
+            return Err(Status::bad_request(text));
+        }
+        let at = decoded.revision.map_or(At::Latest, At::Exact);
+        Ok(Self { at, after: Some(decoded.after.clone()), token: Some(decoded) })
+    }
+
+    /// Why a read from here failed.
+    fn refuse(self, error: &Error) -> Status {
+        match (error, self.token) {
+            (Error::Compacted { .. }, Some(token)) => token.expired(),
+            (Error::Compacted { .. }, None) => Status::expired("The resourceVersion for the provided list is too old."),
+            _ => storage_error(error),
+        }
+    }
+}
+
 /// Reads what the options ask for.
 pub async fn read(
     server: &ApiServer,
@@ -59,40 +101,61 @@ pub async fn read(
     options: &ListOptions,
     selection: &Selection,
 ) -> Result<Found, Status> {
-    let mut at = At::Latest;
-    let mut after = None;
-    let mut token = None;
-    if options.continue_token.is_empty() {
-        if let Some(revision) = options.list_revision()? {
-            wait_for(server, revision).await?;
-            let exact = options.version_match == "Exact"
-                || (options.version_match.is_empty() && options.limit > 0 && revision > 0);
-            if exact {
-                at = At::Exact(Revision::new(revision));
-            }
-        }
-    } else {
-        let decoded = Token::decode(&options.continue_token, target)?;
-        if !options.resource_version.is_empty() && options.resource_version != "0" {
-            let text = "specifying resource version is not allowed when using continue";
-            return Err(Status::bad_request(text));
-        }
-        at = decoded.revision.map_or(At::Latest, At::Exact);
-        after = Some(decoded.after.clone());
-        token = Some(decoded);
-    }
+    let start = Start::of(server, target, options).await?;
     // What lies behind the first page of one state lies behind the later ones, less what they hold.
-    let left = match &token {
+    let left = match &start.token {
         Some(token) if token.revision.is_some() => Behind::Known(token.left),
         _ => Behind::Counted,
     };
     // A resource version of 0 reads from memory anyway, where a limit is as cheap: pages are honoured.
-    let result = collect(server, target, selection, at, after, options.limit, left).await;
-    result.map_err(|error| match (&error, token) {
-        (Error::Compacted { .. }, Some(token)) => token.expired(),
-        (Error::Compacted { .. }, None) => Status::expired("The resourceVersion for the provided list is too old."),
-        _ => storage_error(&error),
-    })?
+    let result = collect(server, target, selection, start.at, start.after.clone(), options.limit, left).await;
+    result.map_err(|error| start.refuse(&error))?
+}
+
+/// A whole list for who works through it page by page and holds one page at a time.
+///
+/// The pages are of one state as long as history reaches back to it; after that they go on with the newest.
+pub struct Pages<'a> {
+    server: &'a ApiServer,
+    target: &'a Target,
+    selection: &'a Selection,
+    next: Option<Start>,
+    begun: bool,
+}
+
+impl<'a> Pages<'a> {
+    /// Begins where the options say.
+    ///
+    /// # Errors
+    /// What is wrong with the options.
+    pub async fn begin(
+        server: &'a ApiServer,
+        target: &'a Target,
+        options: &ListOptions,
+        selection: &'a Selection,
+    ) -> Result<Self, Status> {
+        let next = Some(Start::of(server, target, options).await?);
+        Ok(Self { server, target, selection, next, begun: false })
+    }
+
+    /// The next page, of at most 1,000 items; `None` after the last.
+    ///
+    /// # Errors
+    /// The store's; 410 where the options name a state that is too old.
+    pub async fn next(&mut self) -> Result<Option<Found>, Status> {
+        let Some(start) = self.next.take() else { return Ok(None) };
+        let page =
+            |at| collect(self.server, self.target, self.selection, at, start.after.clone(), CHUNK, Behind::Known(None));
+        let mut result = page(start.at).await;
+        if let (true, Err(Error::Compacted { .. })) = (self.begun, &result) {
+            result = page(At::Latest).await;
+        }
+        let found = result.map_err(|error| start.refuse(&error))??;
+        self.begun = true;
+        let after = found.continue_after.clone();
+        self.next = after.map(|after| Start { at: At::Exact(found.revision), after: Some(after), token: None });
+        Ok(Some(found))
+    }
 }
 
 /// How it is found out how many items lie behind a page.
@@ -221,27 +284,11 @@ pub fn answer(
     let served = &target.served;
     let token =
         found.continue_after.as_ref().map(|after| Token::encode(found.revision, after, found.remaining, target));
-    if negotiated.shape == Shape::Plain && negotiated.media == Media::Json && !negotiated.pretty {
-        let mut out =
-            Vec::with_capacity(256 + found.items.iter().map(|item| item.value.data.len() + 160).sum::<usize>());
-        out.extend_from_slice(b"{\"kind\":\"");
-        out.extend_from_slice(served.list_kind.as_bytes());
-        out.extend_from_slice(b"\",\"apiVersion\":\"");
-        out.extend_from_slice(served.api_version.as_bytes());
-        out.extend_from_slice(b"\",\"metadata\":");
-        serde_json::to_writer(&mut out, &list_meta(!served.is_typed(), found.revision, token, found.remaining))
-            .map_err(Status::internal)?;
-        out.extend_from_slice(b",\"items\":[");
-        let mut first = true;
-        for item in &found.items {
-            let Some(served) = target.served_for(item) else { continue };
-            if !first {
-                out.push(b',');
-            }
-            first = false;
-            output::append(&mut out, &served, item, !served.is_typed())?;
-        }
-        out.extend_from_slice(b"]}\n");
+    if negotiated.is_plain_json() {
+        let mut out = head(served, &list_meta(!served.is_typed(), found.revision, token, found.remaining))?;
+        out.reserve(3 + found.items.iter().map(|item| item.value.data.len() + 160).sum::<usize>());
+        append(&mut out, target, &found.items, true)?;
+        out.extend_from_slice(TAIL);
         return Ok(output::bytes(exchange, StatusCode::OK, "application/json", out));
     }
     let custom = !served.is_typed() && negotiated.shape == Shape::Plain;
@@ -288,6 +335,42 @@ pub fn answer(
         }
     };
     output::encode(exchange, negotiated, StatusCode::OK, &value)
+}
+
+/// What a list in plain JSON begins with, up to its first item.
+///
+/// # Errors
+/// None that metadata can bring about.
+pub fn head(served: &Served, metadata: &Map<String, Value>) -> Result<Vec<u8>, Status> {
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(b"{\"kind\":\"");
+    out.extend_from_slice(served.list_kind.as_bytes());
+    out.extend_from_slice(b"\",\"apiVersion\":\"");
+    out.extend_from_slice(served.api_version.as_bytes());
+    out.extend_from_slice(b"\",\"metadata\":");
+    serde_json::to_writer(&mut out, metadata).map_err(Status::internal)?;
+    out.extend_from_slice(b",\"items\":[");
+    Ok(out)
+}
+
+/// What a list in plain JSON ends with.
+pub const TAIL: &[u8] = b"]}\n";
+
+/// Appends items of a list in plain JSON. Returns whether the next one is still the first.
+///
+/// # Errors
+/// When a stored object cannot be read.
+pub fn append(out: &mut Vec<u8>, target: &Target, items: &[Item], mut first: bool) -> Result<bool, Status> {
+    let with_header = !target.served.is_typed();
+    for item in items {
+        let Some(served) = target.served_for(item) else { continue };
+        if !first {
+            out.push(b',');
+        }
+        first = false;
+        output::append(out, &served, item, with_header)?;
+    }
+    Ok(first)
 }
 
 /// Metadata of a list.

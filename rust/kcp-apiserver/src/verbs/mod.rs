@@ -13,6 +13,7 @@ pub mod instances;
 mod list;
 pub mod options;
 pub mod output;
+mod packed;
 mod patch;
 mod scale;
 mod select;

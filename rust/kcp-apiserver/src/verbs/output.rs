@@ -108,7 +108,7 @@ pub fn one(
     item: &Item,
     code: StatusCode,
 ) -> Result<Response, Status> {
-    if negotiated.shape == Shape::Plain && negotiated.media == Media::Json && !negotiated.pretty {
+    if negotiated.is_plain_json() {
         let mut out = Vec::new();
         append(&mut out, served, item, true)?;
         out.push(b'\n');
@@ -190,8 +190,12 @@ pub fn bytes(exchange: &Exchange, code: StatusCode, content_type: &'static str, 
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(1));
     let compress = || encoder.write_all(&body).and_then(|()| encoder.finish());
     let compressed = if body.len() > LARGE { off_worker(compress) } else { compress() };
-    let Ok(compressed) = compressed else { return respond::full(code, content_type, body) };
-    let mut response = respond::full(code, content_type, compressed);
+    compressed.map_or_else(|_| respond::full(code, content_type, body), |packed| gzipped(code, content_type, packed))
+}
+
+/// Bytes that are compressed already as an answer.
+pub fn gzipped(code: StatusCode, content_type: &'static str, packed: Vec<u8>) -> Response {
+    let mut response = respond::full(code, content_type, packed);
     response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     response

@@ -22,6 +22,10 @@ struct Faulty {
     collisions: AtomicUsize,
     /// How often a key was found taken so.
     collided: AtomicUsize,
+    /// Pages of states that are past are no longer known.
+    forgets_pages: AtomicBool,
+    /// The most config maps that one page held.
+    longest_page: AtomicUsize,
     /// Nothing can be written or read by key.
     stands_still: AtomicBool,
 }
@@ -66,7 +70,15 @@ impl Backend for Faulty {
         if query.at != At::Latest && self.loses_pages.load(Ordering::SeqCst) {
             return Box::pin(async { Err(Error::Unavailable("the disk is gone".into())) });
         }
-        self.inner.list(query)
+        if query.at != At::Latest && self.forgets_pages.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(Error::Compacted { requested: Revision::ZERO, oldest: self.inner.head() }) });
+        }
+        Box::pin(async {
+            let page = self.inner.list(query).await?;
+            let maps = page.items.iter().filter(|item| item.key.resource() == "configmaps").count();
+            self.longest_page.fetch_max(maps, Ordering::SeqCst);
+            Ok(page)
+        })
     }
 
     fn count(&self, query: ListQuery) -> BoxFuture<'_, Result<usize, Error>> {
@@ -234,4 +246,37 @@ async fn a_store_that_stands_still_is_unavailable() {
     store.stands_still.store(false, Ordering::SeqCst);
     assert_eq!(admin.put(&one, &config_map("one", json!({"a": "b"}))).await.code, 200);
     assert_eq!(admin.get(&format!("{MAPS}/two")).await.code, 404);
+}
+
+/// kube-api 3.9.14: a large collection is deleted page by page, and all of it is told.
+#[tokio::test]
+async fn a_large_collection_is_deleted_page_by_page() {
+    for forgets in [false, true] {
+        let (admin, store) = Faulty::serve("large-collection");
+        let mut names = vec!["kube-root-ca.crt".to_owned()];
+        for index in 0..1_200 {
+            names.push(format!("m-{index:04}"));
+            let mut map = config_map(&names[index + 1], json!({"i": index.to_string()}));
+            map["metadata"]["labels"] = json!({"large": "yes"});
+            assert_eq!(admin.post(MAPS, &map).await.code, 201);
+        }
+        store.longest_page.store(0, Ordering::SeqCst);
+        store.forgets_pages.store(forgets, Ordering::SeqCst);
+        let listed = |body: &Value| -> Vec<String> {
+            let items = body["items"].as_array().cloned().unwrap_or_default();
+            items.iter().map(|item| item["metadata"]["name"].as_str().unwrap_or_default().to_owned()).collect()
+        };
+        if !forgets {
+            let dry = admin.delete(&format!("{MAPS}?labelSelector=large&dryRun=All")).await;
+            assert_eq!((dry.code, listed(&dry.body)), (200, names[1..].to_vec()));
+        }
+        let deleted = admin.delete(MAPS).await;
+        assert_eq!((deleted.code, &deleted.body["kind"]), (200, &json!("ConfigMapList")));
+        assert_eq!(listed(&deleted.body), names);
+        assert!(deleted.body["metadata"].get("continue").is_none());
+        assert!(deleted.body["items"][1_100]["data"]["i"].is_string());
+        assert!(store.longest_page.load(Ordering::SeqCst) <= 1_000);
+        store.forgets_pages.store(false, Ordering::SeqCst);
+        assert_eq!(listed(&admin.get(MAPS).await.body), names[..1]);
+    }
 }
