@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from tests.conftest import KcpServer
     from tests.e2e.conftest import Client, Clients
 
-CRDS = sorted((REPOSITORY / "tests" / "native" / "crds").glob("*.json"))
+CONTRIB = REPOSITORY / "python" / "kcp" / "config" / "contrib"
+CRDS = [CONTRIB / f"{name}.yaml" for name in ("deployments.apps", "pods.core", "services.core")]
 
 
 @pytest.fixture

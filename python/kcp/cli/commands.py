@@ -1,4 +1,4 @@
-"""The plugins' commands as data: names, flags, and the module that runs each, loaded when it is asked for.
+"""Commands as data: names, flags, and the module that runs each, loaded when it is asked for.
 
 A module has `run(call: Call) -> int`.
 """
@@ -27,6 +27,10 @@ class Command(NamedTuple):
     flags: tuple[Flag, ...] = ()
     aliases: tuple[str, ...] = ()
     commands: tuple[Command, ...] = ()
+    examples: tuple[str, ...] = ()
+    """Lines of the help: what is typed, each with what it does behind a `#`."""
+    statuses: tuple[str, ...] = ()
+    """Lines of the help: what each exit status means."""
 
     def find(self, name: str) -> Command | None:
         """Return the sub-command of a name or alias."""
@@ -173,6 +177,62 @@ PLUGIN = Command(
                 Flag("tree-count", "How many workspaces the tree has", default=50),
                 Flag("tree-seed", "Another number gives another tree", default=0),
             ),
+        ),
+    ),
+)
+
+STATUSES = (
+    "0  everything that was asked for was done",
+    "1  something was not: unreachable, not allowed, unknown, not writable; stderr has a line for each",
+    "2  wrong usage",
+)
+CRD_PULLER = Command(
+    "crd-puller",
+    "Write CustomResourceDefinitions of what a Kubernetes API server has",
+    "kcp.cli.crd_puller",
+    "[<resource>[.<version>][.<group>]... | all]",
+    999,
+    (
+        *CONNECTION,
+        Flag("output", "Directory for a file per resource, or - for standard output", default=".", short="o"),
+        Flag("resources", "Resources to pull, beside those that are named as words", default=(), short="r"),
+        Flag("descriptions", "Keep the texts that kubectl explain shows", default=True),
+    ),
+    examples=(
+        "crd-puller --kubeconfig kind.yaml -o crds all                  # all that is stored and not part of kcp",
+        "crd-puller --kubeconfig kind.yaml -o - deployments.apps pods   # two resources as one stream",
+        "crd-puller --context prod deploy ingresses.v1.networking.k8s.io",
+        "crd-puller --descriptions=false -o - deployments.apps | kubectl apply -f -",
+    ),
+    statuses=STATUSES,
+)
+CRDS = Command(
+    "crds",
+    "Definitions of the kinds of Kubernetes that come with kcp",
+    statuses=STATUSES,
+    commands=(
+        Command("list", "List the definitions that come with kcp", "kcp.cli.crds:show_list", statuses=STATUSES),
+        Command(
+            "show",
+            "Print definitions as YAML",
+            "kcp.cli.crds:show",
+            "<name>...",
+            999,
+            examples=("kcp crds show deployments.apps pods.core",),
+            statuses=STATUSES,
+        ),
+        Command(
+            "install",
+            "Create definitions in a workspace, or bring them up to date, and wait until they are served",
+            "kcp.cli.crds:install",
+            "<name>... | all",
+            999,
+            (*CONNECTION, WORKSPACE),
+            examples=(
+                "kcp crds install deployments.apps services.core   # in the current workspace",
+                "kcp crds install -w root:org:team all",
+            ),
+            statuses=STATUSES,
         ),
     ),
 )

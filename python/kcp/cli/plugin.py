@@ -1,4 +1,4 @@
-"""How a plugin runs: find the command, read its flags, run its module, and say what went wrong in one line."""
+"""How a command runs: find the command, read its flags, run its module, and say what went wrong in one line."""
 
 from __future__ import annotations
 
@@ -62,8 +62,21 @@ def kubectl_create_workspace(arguments: Sequence[str] | None = None) -> int:
     return main(commands.CREATE, "kubectl create workspace", arguments, "Error")
 
 
-def main(root: Command, line: str, arguments: Sequence[str] | None, prefix: str) -> int:
-    """Run a command below `root`; complaints go to stderr behind `prefix`."""
+def crd_puller(arguments: Sequence[str] | None = None) -> int:
+    """Run `crd-puller …` and return the exit status."""
+    return main(commands.CRD_PULLER, "crd-puller", arguments, "error", misused=2)
+
+
+def crds(arguments: Sequence[str] | None = None) -> int:
+    """Run `kcp crds …` and return the exit status."""
+    return main(commands.CRDS, "kcp crds", arguments, "error", misused=2)
+
+
+def main(root: Command, line: str, arguments: Sequence[str] | None, prefix: str, *, misused: int = 1) -> int:
+    """Run a command below `root`; complaints go to stderr behind `prefix`.
+
+    Wrong usage has the exit status `misused`.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         command, line, words = find(root, line, words)
@@ -72,7 +85,7 @@ def main(root: Command, line: str, arguments: Sequence[str] | None, prefix: str)
             return _run(Call(command, line, parsed, closing))
     except FlagError as error:
         print(f"{prefix}: {error}", file=sys.stderr)
-        return 1
+        return misused
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -130,10 +143,11 @@ def _run(call: Call) -> int:
     if call.flag("help") or not command.module or len(call.words) > command.most:
         print(usage(command, call.line))
         return 0
-    module = importlib.import_module(command.module)
+    place, _, function = command.module.partition(":")
+    module = importlib.import_module(place)
     if command is commands.CREATE and call.line != "kubectl create workspace":
         print(DEPRECATED_CREATE, file=sys.stderr)
-    status: int = module.run(call)
+    status: int = getattr(module, function or "run")(call)
     return status
 
 
@@ -156,5 +170,9 @@ def usage(command: Command, line: str) -> str:
         lines += ["", "Aliases:", f"  {', '.join((command.name, *command.aliases))}"]
     if command.commands:
         lines += ["", "Available Commands:", *(f"  {below.name:<15} {below.about}" for below in command.commands)]
+    if command.examples:
+        lines += ["", "Examples:", *(f"  {example}" for example in command.examples)]
     lines += ["", "Flags:", *describe((*command.flags, *commands.COMMON))]
+    if command.statuses:
+        lines += ["", "Exit status:", *(f"  {status}" for status in command.statuses)]
     return "\n".join(lines)

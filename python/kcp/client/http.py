@@ -17,7 +17,7 @@ from kcp.client.status import StatusError, UnreachableError
 from kcp.kubeconfig import KubeconfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -29,6 +29,7 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 # Connections of a client, so that a command that asks much at once does not open hundreds.
 CONNECTIONS = 16
+JSON = "application/json"
 
 
 def _settings(connection: Connection) -> dict[str, Any]:
@@ -117,9 +118,9 @@ class HttpClient:
         """Close the connections."""
         self._client.close()
 
-    def get(self, target: str, *, query: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Return an object, a list or a document."""
-        return self._request("GET", target, query, None)
+    def get(self, target: str, *, query: Mapping[str, str] | None = None, accept: str = JSON) -> dict[str, Any]:
+        """Return an object, a list or a document; `accept` names the forms of it that are wanted, as in HTTP."""
+        return self._request("GET", target, query, None, accept)
 
     def post(self, target: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create an object."""
@@ -143,6 +144,36 @@ class HttpClient:
                     raise
         raise AssertionError("unreachable")
 
+    def watch(self, target: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Yield the events of a collection as they come, until the server ends the watch.
+
+        Args:
+            target: the collection.
+            query: selectors, `resourceVersion` and `timeoutSeconds`, as in a watch's URL.
+        """
+        connection, url = self._connection, self._url(target)
+        headers = _headers(connection, [("accept", JSON), ("user-agent", self._agent)])
+        try:
+            with self._client.stream(
+                "GET", url, params={**query, "watch": "true"}, headers=headers, extensions=_extensions(connection)
+            ) as answer:
+                if answer.status_code >= 400:
+                    raise StatusError.of(answer.status_code, answer.read())
+                for line in answer.iter_lines():
+                    event: dict[str, Any] = json.loads(line)
+                    if event.get("type") == "ERROR":
+                        raise StatusError(event["object"])
+                    yield event
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, ValueError) as error:
+            raise _unreachable(connection, error) from error
+
+    def _url(self, target: str) -> str:
+        server = self._connection.server
+        url = target if "://" in target else server.rstrip("/") + target
+        if httpx.URL(url).netloc != httpx.URL(server).netloc:
+            raise UnreachableError(f"{url} is not on {server}; credentials are sent nowhere else")
+        return url
+
     def _pages(self, target: str, page: int) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
         query = {"limit": str(page)}
@@ -154,15 +185,18 @@ class HttpClient:
             query = {"limit": str(page), "continue": more}
 
     def _request(
-        self, method: str, target: str, query: Mapping[str, str] | None, body: dict[str, Any] | None
+        self,
+        method: str,
+        target: str,
+        query: Mapping[str, str] | None,
+        body: dict[str, Any] | None,
+        accept: str = JSON,
     ) -> dict[str, Any]:
         connection = self._connection
-        url = target if "://" in target else connection.server.rstrip("/") + target
-        if httpx.URL(url).netloc != httpx.URL(connection.server).netloc:
-            raise UnreachableError(f"{url} is not on {connection.server}; credentials are sent nowhere else")
-        headers = [("accept", "application/json"), ("user-agent", self._agent)]
+        url = self._url(target)
+        headers = [("accept", accept), ("user-agent", self._agent)]
         if body is not None:
-            headers.append(("content-type", "application/json"))
+            headers.append(("content-type", JSON))
         try:
             answer = self._client.request(
                 method,

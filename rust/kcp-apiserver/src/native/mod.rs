@@ -253,8 +253,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn pulled(name: &str) -> Value {
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/native/crds/");
-        serde_json::from_slice(&std::fs::read(format!("{root}{name}.json")).unwrap()).unwrap()
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../python/kcp/config/contrib/");
+        crate::yaml::read(&std::fs::read(format!("{root}{name}.yaml")).unwrap()).unwrap().0
     }
 
     fn schema(row: &Native) -> Value {

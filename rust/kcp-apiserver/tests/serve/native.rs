@@ -7,13 +7,17 @@ use serde_json::{Value, json};
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
 
-/// A server whose cluster has the definitions that `hack/pull-native-kinds` wrote.
+/// A definition that `hack/pull-native-kinds` wrote, in YAML.
+fn pulled(name: &str) -> Vec<u8> {
+    let path = format!("{}/../../python/kcp/config/contrib/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).expect("a pulled definition")
+}
+
+/// A server whose cluster has pulled definitions.
 async fn natives() -> Harness {
     let harness = Harness::new("root");
     for name in ["deployments.apps", "services.core", "pods.core"] {
-        let path = format!("{}/../../tests/native/crds/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        let definition = std::fs::read(path).expect("a pulled definition");
-        let answer = harness.send("POST", DEFINITIONS, "application/json", definition).await;
+        let answer = harness.send("POST", DEFINITIONS, "application/yaml", pulled(name)).await;
         assert_eq!(answer.code, 201, "{}", answer.text);
     }
     harness
@@ -143,9 +147,7 @@ async fn a_deployment_is_read_from_protobuf() {
 #[tokio::test]
 async fn no_default_brings_in_what_a_definition_does_not_know() {
     let harness = Harness::new("root");
-    let path = format!("{}/../../tests/native/crds/pods.core.json", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read(path).expect("a pulled definition");
-    let mut definition: Value = serde_json::from_slice(&text).expect("a definition");
+    let (mut definition, _) = kcp_apiserver::yaml::read(&pulled("pods.core")).expect("a definition");
     let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
     let fields = definition.pointer_mut(spec).and_then(Value::as_object_mut).expect("fields");
     assert!(fields.remove("enableServiceLinks").is_some());
