@@ -119,7 +119,8 @@ class _Exchange:
             return
         if data:
             await self._server.write_body(self._request, data)
-        else:
-            await trio.lowlevel.checkpoint()
         if not more:
             self._server.finish(self._request)
+        if not data:
+            # Behind the end: who is cancelled here has ended his body all the same.
+            await trio.lowlevel.checkpoint()

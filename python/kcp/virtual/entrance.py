@@ -11,6 +11,8 @@ import trio
 
 from kcp.client import StatusError, User
 from kcp.virtual.callers import Callers
+from kcp.virtual.service import UNRESOLVED
+from kcp.virtual.visit import MASTERS, refuse
 
 if TYPE_CHECKING:
     from kcp.virtual.service import Scope, Services
@@ -47,6 +49,8 @@ class Entrance:
         shown = User(known["user"], known["groups"], known["uid"], known["extra"]) if known["user"] else None
         try:
             user = await self._callers.identify(shown, scope["headers"])
+            if not scope["raw_path"].startswith(b"/services/"):
+                raise refuse(404 if MASTERS in user.groups else 403, UNRESOLVED)
         except StatusError as error:
             await _send(send, error.code or 500, b"application/json", json.dumps(error.status).encode() + b"\n")
             return

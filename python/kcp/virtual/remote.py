@@ -12,7 +12,7 @@ import logging
 import socket
 import ssl
 import string
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 from urllib.request import getproxies, proxy_bypass
@@ -103,6 +103,7 @@ class Remote:
             yield answer
         finally:
             self._watches.discard(answer)
+            await answer.leave()
             await response.aclose()
 
     async def ask(self, question: bytes) -> Answer:
@@ -198,6 +199,17 @@ class _Streamed:
             except httpx.HTTPError as error:
                 raise BrokenPipeError(str(error)) from error
         raise StopAsyncIteration  # cancelled by `end`
+
+    async def leave(self) -> None:
+        """Give up what was not read.
+
+        Generators of the library do not close each other: a cancellation in the innermost ends them and the connection.
+        """
+        with trio.CancelScope(shield=True) as scope:
+            scope.cancel()
+            with suppress(StopAsyncIteration, httpx.HTTPError):
+                while True:
+                    await anext(self._pieces)
 
 
 def identity(user: User) -> Headers:

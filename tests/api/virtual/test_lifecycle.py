@@ -53,8 +53,11 @@ def grant(door: Door, name: str, rules: list[Json], *, entry: bool = True) -> No
     door.post(f"{RBAC}/clusterrolebindings", {**binding, "roleRef": role, "subjects": subjects})
 
 
-def make(houses: Houses, *, granted: bool = True, second: bool = True, **spec: Json) -> Waiting:
-    """Create a type with an initializer, and a workspace of it; alice may initialize such."""
+def make(houses: Houses, *, granted: bool = True, second: bool = True, told: str = "", **spec: Json) -> Waiting:
+    """Create a type with an initializer, and a workspace of it; alice may initialize such.
+
+    The type says that virtual workspaces are at `told`, where that is not where they are.
+    """
     root = houses.door(houses.server.cluster("root"), "kcp-admin")
     org = root.post(WORKSPACES, workspace(unique("org"), "organization"))
     inside = houses.door(houses.server.cluster(org["spec"]["cluster"]), "kcp-admin")
@@ -68,7 +71,7 @@ def make(houses: Houses, *, granted: bool = True, second: bool = True, **spec: J
         rule = {"apiGroups": ["tenancy.kcp.io"], "resources": ["workspacetypes"], "resourceNames": [name]}
         grant(inside, unique("initialize"), [{**rule, "verbs": ["initialize", "terminate"]}])
     urls = {entry["type"]: entry["url"] for entry in made["status"]["virtualWorkspaces"]}
-    assert urls["initializing"] == f"{houses.services_url}/services/initializingworkspaces/{initializer}"
+    assert urls["initializing"] == f"{told or houses.services_url}/services/initializingworkspaces/{initializer}"
     path = org["spec"]["URL"].rpartition("/")[2]
     child = inside.post(WORKSPACES, workspace(unique("child"), name, path))
     cluster = child["spec"]["cluster"]

@@ -71,6 +71,18 @@ async def test_the_application_sees_who_asks_for_what() -> None:
     assert scope["extensions"]["kcp"]["user"] == "admin"
 
 
+async def test_an_end_that_is_sent_while_cancelled_is_an_end() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(HEAD)
+        await send(body(b"whole", more=True))
+        with trio.CancelScope() as scope_of_the_end:
+            scope_of_the_end.cancel()
+            await send(body(b""))
+
+    async with serving(app) as server:
+        assert (await page(server)).body == b"whole"
+
+
 async def test_a_long_answer_arrives_whole_through_a_narrow_way() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(HEAD)
