@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import subprocess
 import threading
@@ -72,6 +73,29 @@ def test_a_server_keeps_its_data_tokens_and_certificates_over_a_restart(start: S
     with admin_client(root) as client:
         assert client.get(f"{configmaps}/kept").status_code == 200
     assert {name: (root / name).read_bytes() for name in before} == before
+    assert stop_kcp(process) == 0
+
+
+def test_types_name_virtual_workspaces_where_they_are_after_a_move(start: Start, tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "root", "https://elsewhere.example:7444/shown"
+    process, url = start(root)
+    types = "/clusters/root/apis/tenancy.kcp.io/v1alpha1/workspacetypes"
+    with admin_client(root) as client:
+        body = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "WorkspaceType", "metadata": {"name": "mine"}}
+        made = client.post(types, json=body).json()
+        assert [one["url"].partition("/services/")[0] for one in made["status"]["virtualWorkspaces"]] == [url] * 2
+    assert stop_kcp(process) == 0
+
+    process, _ = start(root, "--shard-virtual-workspace-url", elsewhere + "/")
+    query = {"watch": "true", "fieldSelector": "metadata.name=mine"}
+    with admin_client(root) as client, client.stream("GET", types, params=query) as answer:
+        for line in answer.iter_lines():
+            shown = json.loads(line)["object"]["status"]["virtualWorkspaces"]
+            if shown[0]["url"].startswith(elsewhere):
+                break
+    assert {one["type"]: one["url"] for one in shown} == {
+        kind: f"{elsewhere}/services/{kind}workspaces/root:mine" for kind in ("initializing", "terminating")
+    }
     assert stop_kcp(process) == 0
 
 

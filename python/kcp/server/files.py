@@ -8,6 +8,7 @@
 | sa.key | signs service accounts' tokens, made once | 0600 |
 | tokens | bearer tokens of the administrators and of the sample user, made once | 0600 |
 | admin.kubeconfig | written at every start, here or where `--kubeconfig-path` says | 0600 |
+| virtual-workspaces.url | where objects were told that virtual workspaces are | 0600 |
 | store/ | the store | |
 
 A file is written beside its place and renamed, so that a crash leaves the old one or the new one.
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AUTHORITY_NAME = "kcp-ca"
+VIRTUAL_WORKSPACES = "virtual-workspaces.url"
 ADMIN_KUBECONFIG = "admin.kubeconfig"
 # Names under which a pod would look for an API server, as every Kubernetes serving certificate has them.
 SERVICE_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")

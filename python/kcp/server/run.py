@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kcp.core import Options as CoreOptions
@@ -77,11 +78,31 @@ def run(options: Options) -> None:
                 options.batteries,
                 listening,
                 options.run_virtual_workspaces,
+                move_to(options.virtual_workspace_url or url, root),
             )
         finally:
             server.close()
             if listening is not None:
                 listening.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Virtual workspaces are elsewhere than objects were told that they are."""
+
+    base: str
+    """URL before `/services/`."""
+    file: Path
+
+    def done(self) -> None:
+        """Remember that objects were told."""
+        files.write(self.file, f"{self.base}\n")
+
+
+def move_to(base: str, root: Path) -> Move | None:
+    """Return the move since the last start, if there was one."""
+    file = root / files.VIRTUAL_WORKSPACES
+    return None if (files.kept(file) or "").strip() == base else Move(base, file)
 
 
 def url_of(host: str, port: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from kcp import tenancy, virtual
+from kcp.client import StatusError
 from kcp.controllers import choose, runner
 from kcp.server.bridge import answer
 from kcp.server.lazy import LazyApp
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
     from kcp.core import Request, Server
     from kcp.server.files import Serving
+    from kcp.server.run import Move
+
+log = logging.getLogger(__name__)
 
 
 async def serve(
@@ -32,8 +37,12 @@ async def serve(
     batteries: Collection[str],
     listening: socket.socket | None,
     virtual_workspaces: bool = True,
+    move: Move | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then end in order. `listening` is Hypercorn's socket, if it is to serve."""
+    """Serve until SIGTERM or SIGINT, then end in order.
+
+    `listening` is Hypercorn's socket, if it is to serve; `move` says that objects name another place than is right now.
+    """
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as joining:
             app = LazyApp(lambda: url, joining)
@@ -48,6 +57,8 @@ async def serve(
             await joining.start(server.run, application, tenancy.hooks(server))
             await tenancy.ensure_types(server, batteries)
             async with trio.open_nursery() as working:
+                if move is not None:
+                    working.start_soon(_follow, server, move)
                 for controller in choose(controllers):
                     working.start_soon(runner.run, controller, server, server, server)
                 if listening is not None:
@@ -65,3 +76,13 @@ async def serve(
                 print(f"warning: {cut} connections were still at work and were cut", file=sys.stderr)
             await app.close()
             joining.cancel_scope.cancel()
+
+
+async def _follow(server: Server, move: Move) -> None:
+    """Let objects name the place where virtual workspaces are now."""
+    try:
+        await tenancy.refresh_urls(server, move.base)
+    except StatusError as error:  # the next start tries again
+        log.warning("workspace types may name virtual workspaces where they were: %s", error)
+    else:
+        move.done()

@@ -2,5 +2,6 @@
 
 from kcp.tenancy.bootstrap import ensure_types
 from kcp.tenancy.hooks import hooks
+from kcp.tenancy.urls import refresh_urls
 
-__all__ = ["ensure_types", "hooks"]
+__all__ = ["ensure_types", "hooks", "refresh_urls"]

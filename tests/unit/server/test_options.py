@@ -55,6 +55,13 @@ def test_options_of_later_releases_are_refused_by_name(flag: str) -> None:
         (["--listener", "granian"], "invalid choice"),
         (["--tls-cert-file", "x"], "go together"),
         (["-v", "11"], "not between"),
+        (["--shard-virtual-workspace-url", "elsewhere"], "not a URL"),
+        (["--shard-virtual-workspace-url", "ftp://elsewhere"], "not a URL"),
+        (["--shard-virtual-workspace-url", "https://:1"], "not a URL"),
+        (["--shard-virtual-workspace-url", "https://a:x"], "not a URL"),
+        (["--shard-virtual-workspace-url", "https://[a"], "not a URL"),
+        (["--shard-virtual-workspace-url", "https://a?b"], "not a URL"),
+        (["--shard-virtual-workspace-url", "https://user@a"], "not a URL"),
         (["--logical-cluster-total-object-limit", "-1"], "not a number of 0 or more"),
     ],
 )
