@@ -62,10 +62,10 @@ class World:
     round: int = 0
     broken: bool = False
 
-    def start(self) -> Door:
+    def start(self, *options: str) -> Door:
         """Start the server, after the end of the one before, and return the way in."""
         self.bury()
-        self.process, url = start_kcp(self.root)
+        self.process, url = start_kcp(self.root, *options)
         token = read_kubeconfig(self.root / "admin.kubeconfig")["users"]["kcp-admin"]["token"]
         self.door = Door(url, token, ssl.create_default_context(cafile=str(self.root / "ca.crt")))
         return self.door
