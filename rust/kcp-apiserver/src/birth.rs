@@ -120,9 +120,9 @@ pub async fn departure(server: &ApiServer, key: &Key) -> Result<Departure, Statu
     Ok(departure)
 }
 
-/// What the root CA config map says, whatever somebody writes into it.
-pub fn root_ca_data(server: &ApiServer) -> Value {
-    json!({"ca.crt": server.root_ca})
+/// What the root CA config map says of an authority (PEM), whatever somebody writes into it.
+pub fn root_ca_data(pem: &str) -> Value {
+    json!({"ca.crt": pem})
 }
 
 /// Clusters of the system hold what is put there and nothing else.
@@ -190,7 +190,7 @@ fn content(server: &ApiServer, namespace: &str) -> [Blueprint; 2] {
             name: ROOT_CA.to_owned(),
             object: json!({
                 "metadata": {"annotations": {"kubernetes.io/description": description}},
-                "data": root_ca_data(server),
+                "data": root_ca_data(&server.root_ca),
             }),
             owned: Some((
                 "kube-controller-manager",
@@ -258,7 +258,8 @@ fn template(blueprint: Blueprint, uid_slot: u32, creator_slot: u32) -> TemplateO
     }
 }
 
-fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+/// Where a part of a text begins.
+pub fn find(text: &[u8], part: &[u8]) -> Option<usize> {
     text.windows(part.len()).position(|window| window == part)
 }
 

@@ -110,7 +110,8 @@ impl ApiServer {
     /// # Errors
     /// When a definition that the program brings cannot be served.
     pub fn new(config: Config) -> Result<Arc<Self>, String> {
-        let registry = Arc::new(Registry::new(config.built_ins, Arc::clone(&config.store))?);
+        let registry =
+            Arc::new(Registry::new(config.built_ins.publishing(&config.root_ca)?, Arc::clone(&config.store))?);
         let authorization = Authorization::new(&config.store);
         let quota = Quota::new(config.total_object_limit, authorization.generations());
         let virtual_workspace_url = match config.virtual_workspace_url {

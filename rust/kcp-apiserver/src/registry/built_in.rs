@@ -1,7 +1,7 @@
 //! The table of built-in resources, declared as data by `python/kcp/resources/built_in.json`.
 
 use crate::registry::{Column, Identity, Origin, Served, Subresource, system};
-use crate::strategy;
+use crate::strategy::{self, configmaps::ConfigMaps};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -126,6 +126,25 @@ impl BuiltIns {
     pub fn with_definitions<'a>(mut self, definitions: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, String> {
         for definition in definitions {
             self.definitions.push(system::read(definition)?);
+        }
+        Ok(self)
+    }
+
+    /// Publishes a certificate authority (PEM) in every namespace.
+    ///
+    /// # Errors
+    /// As [`BuiltIns::parse`].
+    pub fn publishing(mut self, root_ca: &str) -> Result<Self, String> {
+        for group in &self.groups {
+            for version in &group.versions {
+                for spec in version.resources.iter().filter(|spec| spec.strategy == "configmaps") {
+                    let strategy = Arc::new(ConfigMaps::publishing(&spec.definition, root_ca));
+                    let one = Arc::new(Served { strategy, ..compile(&group.group, &version.version, spec)? });
+                    let same = |known: &&mut Arc<Served>| known.resource == one.resource && known.group == one.group;
+                    let named = self.by_name.get_mut(&spec.name).into_iter().flatten();
+                    self.served.iter_mut().chain(named).filter(same).for_each(|known| *known = Arc::clone(&one));
+                }
+            }
         }
         Ok(self)
     }

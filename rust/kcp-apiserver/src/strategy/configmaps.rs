@@ -8,7 +8,7 @@ use crate::server::ApiServer;
 use crate::typed::check_base64;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::{Status, meta, names};
-use kcp_storage::{BoxFuture, Key};
+use kcp_storage::{BoxFuture, Key, Value as Stored};
 use serde_json::Value;
 
 /// Most bytes that the values of a ConfigMap or Secret have together.
@@ -17,12 +17,30 @@ pub const MAX_SIZE: usize = 1024 * 1024;
 /// The strategy of ConfigMaps.
 pub struct ConfigMaps {
     base: Base,
+    published: Published,
+}
+
+/// The certificate authority that every namespace is told.
+///
+/// Objects stored, or born, under another one are read as if they said this one: a restart with another authority looks
+/// for none of them.
+struct Published {
+    pem: String,
+    /// The same as it stands in a stored object.
+    stored: Vec<u8>,
 }
 
 impl ConfigMaps {
     /// For the kind that an OpenAPI definition describes.
     pub fn new(definition: &str) -> Self {
-        Self { base: Base::new(definition) }
+        Self::publishing(definition, "")
+    }
+
+    /// The same, with the certificate authority (PEM) that [`birth::ROOT_CA`] says in every namespace; empty: what is
+    /// stored there.
+    pub fn publishing(definition: &str, pem: &str) -> Self {
+        let stored = kcp_apimachinery::json::to_vec(&birth::root_ca_data(pem));
+        Self { base: Base::new(definition), published: Published { pem: pem.to_owned(), stored } }
     }
 }
 
@@ -73,7 +91,7 @@ impl Strategy for ConfigMaps {
 
     fn admit<'a>(
         &'a self,
-        server: &'a ApiServer,
+        _server: &'a ApiServer,
         _exchange: &'a Exchange,
         new: &'a mut Value,
         old: Option<&'a Value>,
@@ -81,13 +99,24 @@ impl Strategy for ConfigMaps {
     ) -> BoxFuture<'a, Result<Admission, Status>> {
         // The server's own certificate authority is not for others to say.
         if old.is_some() && meta::name(new) == birth::ROOT_CA {
-            new["data"] = birth::root_ca_data(server);
+            new["data"] = birth::root_ca_data(&self.published.pem);
         }
         Box::pin(std::future::ready(Ok(Admission::default())))
     }
 
     fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
         Box::pin(birth::departure(server, key))
+    }
+
+    fn overrides(&self, key: &Key, stored: &Stored) -> bool {
+        let said = || birth::find(&stored.data, &self.published.stored).is_some();
+        key.name() == birth::ROOT_CA && !self.published.pem.is_empty() && !said()
+    }
+
+    fn read(&self, object: &mut Value, _stored: &Stored) {
+        if meta::name(object) == birth::ROOT_CA && !self.published.pem.is_empty() {
+            object["data"] = birth::root_ca_data(&self.published.pem);
+        }
     }
 
     fn updates_unconditionally(&self) -> bool {

@@ -5,7 +5,7 @@
 pub(crate) mod aggregation;
 pub(crate) mod base;
 pub(crate) mod cells;
-mod configmaps;
+pub mod configmaps;
 pub mod custom;
 pub mod definitions;
 mod events;
@@ -307,8 +307,8 @@ pub trait Strategy: Send + Sync + 'static {
         codec::encode_lean(&converted, entries, self.fingerprint())
     }
 
-    /// Turns an object as it was decoded from its payload into this version's form: what [`Strategy::converts`] or
-    /// another [`Strategy::fingerprint`] call for.
+    /// Turns an object as it was decoded from its payload into this version's form: what [`Strategy::converts`],
+    /// [`Strategy::overrides`] or another [`Strategy::fingerprint`] call for.
     fn read(&self, object: &mut Value, stored: &Stored) {
         let _ = stored;
         self.from_stored(object);
@@ -316,6 +316,12 @@ pub trait Strategy: Send + Sync + 'static {
 
     /// Whether the stored form differs from this version's in more than `apiVersion`.
     fn converts(&self) -> bool {
+        false
+    }
+
+    /// Whether what is stored at a key is not what this server says there, so that [`Strategy::read`] has to say it.
+    fn overrides(&self, key: &Key, stored: &Stored) -> bool {
+        let _ = (key, stored);
         false
     }
 

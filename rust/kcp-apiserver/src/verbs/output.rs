@@ -80,7 +80,10 @@ pub fn lean(served: &Served, item: &Item) -> Result<Value, Status> {
 
 /// Whether a stored object cannot be sent as it is stored.
 fn needs_work(served: &Served, item: &Item) -> bool {
-    served.strategy.converts() || codec::fingerprint(&item.value) != served.strategy.fingerprint()
+    let strategy = &served.strategy;
+    strategy.converts()
+        || codec::fingerprint(&item.value) != strategy.fingerprint()
+        || strategy.overrides(&item.key, &item.value)
 }
 
 /// Appends the JSON of a stored object, with its type header unless it is an item of a built-in list.

@@ -18,6 +18,9 @@ const BUILT_INS: &[u8] = include_bytes!("../../../../python/kcp/resources/built_
 const DEFINED: [&[u8]; 1] =
     [include_bytes!("../../../../python/kcp/config/definitions/core.kcp.io_logicalclusters.yaml")];
 
+/// What stands for a certificate authority.
+const ROOT_CA: &str = "-----BEGIN CERTIFICATE-----\n";
+
 /// A server under test.
 pub struct Harness {
     /// The server.
@@ -54,7 +57,14 @@ impl Harness {
 
     /// The same over another store; `memory` is then empty.
     pub fn over(cluster: &str, store: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Self {
-        Self::serve(cluster, store, clock, BuiltIns::parse(BUILT_INS).expect("the table compiles"), 0)
+        let built_ins = BuiltIns::parse(BUILT_INS).expect("the table compiles");
+        Self::serve(cluster, store, clock, built_ins, 0, ROOT_CA)
+    }
+
+    /// A server over another store that publishes a certificate authority of its own.
+    pub fn publishing(cluster: &str, store: Arc<dyn Backend>, root_ca: &str) -> Self {
+        let built_ins = BuiltIns::parse(BUILT_INS).expect("the table compiles");
+        Self::serve(cluster, store, Arc::new(SystemClock), built_ins, 0, root_ca)
     }
 
     /// A server with LogicalClusters, which may hold so many objects each; 0: any number.
@@ -63,7 +73,7 @@ impl Harness {
         let store = Arc::clone(&memory) as Arc<dyn Backend>;
         let built_ins = BuiltIns::parse(BUILT_INS).and_then(|built_ins| built_ins.with_definitions(DEFINED));
         let built_ins = built_ins.expect("the definitions compile");
-        Self { memory, ..Self::serve(cluster, store, Arc::new(SystemClock), built_ins, limit) }
+        Self { memory, ..Self::serve(cluster, store, Arc::new(SystemClock), built_ins, limit, ROOT_CA) }
     }
 
     fn serve(
@@ -72,6 +82,7 @@ impl Harness {
         clock: Arc<dyn Clock>,
         built_ins: BuiltIns,
         total_object_limit: u64,
+        root_ca: &str,
     ) -> Self {
         let memory = Arc::new(Memory::default());
         let server = ApiServer::new(Config {
@@ -83,7 +94,7 @@ impl Harness {
             hooks: None,
             external_address: "127.0.0.1:6443".into(),
             virtual_workspace_url: String::new(),
-            root_ca: "-----BEGIN CERTIFICATE-----\n".into(),
+            root_ca: root_ca.into(),
             event_ttl: kcp_apiserver::expiry::DEFAULT_EVENT_TTL,
             total_object_limit,
         })

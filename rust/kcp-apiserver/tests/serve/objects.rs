@@ -1,7 +1,11 @@
 //! One object's life: create, get, update, patch, delete.
 
 use crate::harness::{DEFINITIONS, Harness, MAPS, config_map, cowboys};
+use crate::watches::Lines;
+use kcp_storage::Backend;
+use kcp_storage::memory::Memory;
 use serde_json::json;
+use std::sync::Arc;
 
 #[tokio::test]
 async fn an_object_is_created_read_changed_and_deleted() {
@@ -113,4 +117,43 @@ async fn strange_bodies_are_refused_and_nothing_breaks() {
     let answer = admin.send("POST", MAPS, "application/json", large).await;
     assert_eq!((answer.code, &answer.body["reason"]), (413, &json!("RequestEntityTooLarge")));
     assert_eq!(admin.send("POST", MAPS, "text/plain", "x").await.code, 415);
+}
+
+/// kube-api 6.2.2: whoever is asked after a restart with another certificate authority says that one, whatever is stored.
+#[tokio::test]
+async fn the_root_ca_is_that_of_the_server_that_is_asked() {
+    let store: Arc<dyn Backend> = Arc::new(Memory::default());
+    let before = Harness::publishing("authority", Arc::clone(&store), "-----BEGIN CERTIFICATE-----\nold\n");
+    // In one namespace it is stored, in another it was copied up by a write, in a third nobody ever touched it.
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}});
+    assert_eq!(before.post("/api/v1/namespaces", &namespace).await.code, 201);
+    let root = "kube-root-ca.crt";
+    let touched = json!({"metadata": {"annotations": {"touched": "yes"}}});
+    assert_eq!(before.merge(&format!("{MAPS}/{root}"), &touched).await.code, 200);
+    let born = before.in_cluster("unborn");
+    assert_eq!(born.post(MAPS, &config_map("one", json!({"ca.crt": "mine"}))).await.code, 201);
+
+    let new = "-----BEGIN CERTIFICATE-----\nnew\n";
+    let after = Harness::publishing("authority", store, new);
+    let unborn = after.in_cluster("unborn");
+    let others = "/api/v1/namespaces/other/configmaps";
+    for (admin, maps) in [(&after, MAPS), (&after, others), (&unborn, MAPS)] {
+        let got = admin.get(&format!("{maps}/{root}")).await;
+        assert_eq!(got.body["data"], json!({"ca.crt": new}), "{}", got.text);
+        let list = admin.get(&format!("{maps}?fieldSelector=metadata.name%3D{root}")).await;
+        assert_eq!(list.body["items"][0]["data"], json!({"ca.crt": new}), "{}", list.text);
+        let mut watch = Lines::open(admin, &format!("{maps}?watch=true&fieldSelector=metadata.name%3D{root}")).await;
+        let event = watch.next().await.unwrap_or_default();
+        assert_eq!((&event["type"], &event["object"]["data"]), (&json!("ADDED"), &json!({"ca.crt": new})));
+    }
+    assert_eq!(unborn.get(&format!("{MAPS}/one")).await.body["data"], json!({"ca.crt": "mine"}));
+    let list = after.get(MAPS).await;
+    assert_eq!(list.body["items"][0]["data"], json!({"ca.crt": new}), "{}", list.text);
+    // The next write stores it.
+    let again = json!({"metadata": {"annotations": {"touched": "again"}}});
+    assert_eq!(after.merge(&format!("{MAPS}/{root}"), &again).await.body["data"], json!({"ca.crt": new}));
+    assert_eq!(
+        before.get(&format!("{MAPS}/{root}")).await.body["data"]["ca.crt"],
+        "-----BEGIN CERTIFICATE-----\nold\n"
+    );
 }
