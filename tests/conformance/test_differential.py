@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -10,18 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conformance.differential import __main__ as command
 from tests.conformance.differential import compare, report
 from tests.conformance.differential.actions import next_step
+from tests.conformance.differential.compare import Rules
+from tests.conformance.differential.episode import Finding, Tally
 from tests.conformance.differential.kinds import ACCESS, CORE, DEFINITIONS, EVENTS, INSTANCES
 from tests.conformance.differential.model import World
 from tests.conformance.differential.normal import Symbols, comparable
 from tests.conformance.differential.peers import both_sides
-from tests.conformance.differential.run import run
+from tests.conformance.differential.run import Outcome, run
 from tests.conformance.differential.step import Step, from_json
 from tests.conformance.exchange import Answer, Json, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from random import Random
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
@@ -103,6 +107,99 @@ def test_what_servers_choose_themselves_is_no_difference() -> None:
 )
 def test_what_clients_act_on_is_a_difference(kube: Answer, kcp: Answer, where: str) -> None:
     assert differences([kube], [kcp]) == [where]
+
+
+@pytest.mark.parametrize(
+    ("group", "where"),
+    [
+        ("tenancy.kcp.io", []),
+        ("batch", []),
+        ("q0123abcd.example.com", []),
+        ("apis.kcp.io", ["body.groups"]),
+        ("diff.example.com", ["body.groups"]),
+        ("coordination.k8s.io", ["body.groups"]),
+    ],
+)
+def test_a_group_that_one_side_has_is_a_difference_unless_it_is_named(group: str, where: list[str]) -> None:
+    def groups(*names: str) -> Answer:
+        return answer({"kind": "APIGroupList", "groups": [{"name": name} for name in names]})
+
+    assert differences([groups("events.k8s.io")], [groups("events.k8s.io", group)]) == where
+
+
+def an_openapi_document(schema: Json, **operation: Json) -> Answer:
+    path = "/api/v1/namespaces/{namespace}/configmaps"
+    gives = {"200": {"schema": {"$ref": "#/definitions/ConfigMap"}}}
+    operations = {"get": {"operationId": "list", "description": "words", "responses": gives, **operation}}
+    unserved = {"get": {"operationId": "other", "responses": {"200": {"schema": {"$ref": "#/definitions/Pod"}}}}}
+    paths = {path: operations, "/api/v1/namespaces/{namespace}/pods": unserved}
+    return answer({"swagger": "2.0", "paths": paths, "definitions": {"ConfigMap": schema, "Pod": {}, "Unreached": {}}})
+
+
+@pytest.mark.parametrize(
+    ("schema", "operation", "where"),
+    [
+        ({"type": "object", "description": "other words"}, {"description": "others"}, []),
+        ({"type": "array"}, {}, ["body.schemas.ConfigMap.type"]),
+        (
+            {"type": "object", "properties": {"description": {"type": "string"}}},
+            {},
+            ["body.schemas.ConfigMap.properties"],
+        ),
+        ({"type": "object"}, {"operationId": "read"}, ["body.paths./api/v1/namespaces/{namespace}/configmaps.get.id"]),
+        (
+            {"type": "object"},
+            {"parameters": [{"in": "query", "name": "limit", "type": "integer"}]},
+            ["body.paths./api/v1/namespaces/{namespace}/configmaps.get.parameters.query limit"],
+        ),
+        (
+            {"type": "object"},
+            {"responses": {"200": {"schema": {"$ref": "#/definitions/Unreached"}}}},
+            [
+                "body.paths./api/v1/namespaces/{namespace}/configmaps.get.gives.200.$ref",
+                "body.schemas.ConfigMap",
+                "body.schemas.Unreached",
+            ],
+        ),
+    ],
+    ids=["words", "type", "field", "identifier", "parameter", "answer"],
+)
+def test_openapi_documents_are_compared_by_operations_and_shapes(
+    schema: Json, operation: dict[str, Json], where: list[str]
+) -> None:
+    kube, kcp = an_openapi_document({"type": "object"}), an_openapi_document(schema, **operation)
+
+    assert differences([kube], [kcp]) == where
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seen", "code"),
+    [([], [], 0), (["--strict-list"], [], 1), (["--strict-list"], ["all"], 0), ([], ["all", "another"], 1)],
+    ids=["unused", "unused-and-strict", "used-and-strict", "differs"],
+)
+def test_a_run_fails_for_what_differs_and_when_asked_for_a_row_nothing_needed(
+    arguments: list[str], seen: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = compare.load()
+    groups = []
+    if "all" in seen:
+        rules.used.update(rules.rules)
+    if "another" in seen:
+        found = (compare.Entry("status", "200", "201"),)
+        forms = ({"status": 200, "body": {}}, {"status": 201, "body": {}})
+        groups.append([Finding(0, (GET,), found, forms)])
+
+    @contextlib.contextmanager
+    def no_sides(_: Path) -> Iterator[None]:
+        yield None
+
+    monkeypatch.setattr(compare, "load", lambda: rules)
+    monkeypatch.setattr(command, "both_sides", no_sides)
+    monkeypatch.setattr(command, "run", lambda *_, **__: Outcome(groups, Tally()))
+    monkeypatch.setattr(Rules, "without", lambda self, _: self)
+    monkeypatch.setattr("sys.argv", ["differential", "--out", str(tmp_path), *arguments])
+
+    assert command.main() == code
 
 
 def test_causes_come_in_any_order() -> None:

@@ -11,6 +11,11 @@ fn schema(spec: Value) -> Value {
 
 /// The errors of a definition with this schema, without those of anything else.
 fn definition(schema: &Value) -> Vec<String> {
+    definition_that(schema, false)
+}
+
+/// The same of a definition that keeps unknown fields, or does not.
+fn definition_that(schema: &Value, preserves: bool) -> Vec<String> {
     let mut crd = json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -19,6 +24,7 @@ fn definition(schema: &Value) -> Vec<String> {
             "group": "rules.example.com",
             "scope": "Namespaced",
             "names": {"plural": "things", "kind": "Thing"},
+            "preserveUnknownFields": preserves,
             "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}],
         },
     });
@@ -471,4 +477,23 @@ fn too_many_rules_are_refused_before_they_are_compiled() {
     assert_eq!(definition(&many(2_001, "true")), [format!("{at}: Forbidden: {detail}")]);
     let long = format!("'{}' != ''", "x".repeat(90_000));
     assert_eq!(definition(&many(4, &long)), [format!("{at}: Forbidden: {detail}")]);
+}
+
+#[test]
+fn defaults_need_unknown_fields_to_be_dropped() {
+    let text = json!({"type": "string"});
+    let filled = json!({"type": "string", "default": "x"});
+    let inside = |schema: &Value| {
+        let list = json!({"type": "array", "items": {"type": "object", "additionalProperties": schema}});
+        json!({"type": "object", "properties": {"list": list}})
+    };
+    let refused =
+        "spec.preserveUnknownFields: Invalid value: true: must be false in order to use defaults in the schema";
+    let told = |spec: &Value, preserves: bool| {
+        definition_that(&schema(spec.clone()), preserves).iter().any(|error| error == refused)
+    };
+    assert!(told(&inside(&filled), true));
+    assert!(!told(&inside(&filled), false) && !told(&inside(&text), true));
+    // A field that is called so is no default.
+    assert!(!told(&json!({"type": "object", "properties": {"default": text}}), true));
 }

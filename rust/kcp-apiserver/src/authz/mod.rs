@@ -373,7 +373,7 @@ impl Granted {
         if missing.is_empty() {
             return Reason::None;
         }
-        Reason::Shared(format!("RBAC: {}", aggregate(missing)).into())
+        Reason::Shared(format!("rbac: RBAC: {}", aggregate(missing)).into())
     }
 
     fn in_namespace(&self, namespace: &str) -> Option<&Grants> {

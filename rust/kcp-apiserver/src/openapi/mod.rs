@@ -212,11 +212,6 @@ pub fn index(server: &ApiServer, exchange: &Exchange, view: &ClusterView, _parts
 pub fn part<'a>(server: &'a ApiServer, exchange: &'a Exchange, path: Vec<String>) -> BoxFuture<'a, paths::Answer> {
     Box::pin(async move {
         let json = negotiate::takes_json(exchange.headers());
-        if !json && !negotiate::takes_any(exchange.headers(), &v3_protobuf::ACCEPTED) {
-            let mut response = not_acceptable();
-            response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
-            return Ok(response);
-        }
         let wanted = path.get(2..).unwrap_or_default();
         let name = wanted.join("/");
         for _ in 0..ATTEMPTS {
@@ -225,7 +220,12 @@ pub fn part<'a>(server: &'a ApiServer, exchange: &'a Exchange, path: Vec<String>
                 Some("api") => groups::group(&view, ""),
                 _ => wanted.get(1).and_then(|name| groups::group(&view, name)),
             };
-            let Some(part) = find(group.as_ref(), wanted) else { return Ok(paths::not_found()) };
+            let Some(part) = find(group.as_ref(), wanted) else { return Ok(bare(StatusCode::NOT_FOUND)) };
+            if !json && !negotiate::takes_any(exchange.headers(), &v3_protobuf::ACCEPTED) {
+                let mut response = bare(StatusCode::NOT_ACCEPTABLE);
+                response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+                return Ok(response);
+            }
             let etag = etag(server, &part);
             if let Some(hash) = crate::request_info::value(exchange.query(), "hash")
                 && hash != etag
@@ -270,7 +270,7 @@ pub fn whole<'a>(server: &'a ApiServer, exchange: &'a Exchange, _path: Vec<Strin
         } else if negotiate::takes_any(exchange.headers(), &v2_protobuf::ACCEPTED) {
             (Form::V2Protobuf, v2_protobuf::CONTENT_TYPE)
         } else {
-            return Ok(not_acceptable());
+            return Ok(bare(StatusCode::NOT_ACCEPTABLE));
         };
         for _ in 0..ATTEMPTS {
             let view = server.registry.view(cluster(exchange)).await?;
@@ -443,8 +443,9 @@ fn immutable(server: &ApiServer, response: &mut Response) {
     }
 }
 
-fn not_acceptable() -> Response {
-    let mut response = respond::full(StatusCode::NOT_ACCEPTABLE, JSON, Vec::new());
+/// A refusal of a document, which has no body.
+fn bare(code: StatusCode) -> Response {
+    let mut response = respond::full(code, JSON, Vec::new());
     response.headers_mut().remove(http::header::CONTENT_TYPE);
     response
 }

@@ -358,8 +358,9 @@ impl Resource<'_> {
     }
 
     fn delete(&self, action: &'static str, description: &str, query: &'static [&'static Parameter]) -> Operation {
+        let answers_removed = action == "delete" && self.served.strategy.answers_removed();
         Operation {
-            gives: format!("{META}.Status"),
+            gives: if answers_removed { definition(self.served) } else { format!("{META}.Status") },
             ..self.on_object("delete", action, description, "delete", query, Takes::DeleteOptions)
         }
     }

@@ -130,7 +130,24 @@ async fn a_document_under_its_hash_never_changes() {
     assert_eq!((code, headers[LOCATION].to_str().unwrap()), (StatusCode::MOVED_PERMANENTLY, url));
     let (code, headers, _) = get(&server, "/openapi/v3/apis/coordination.k8s.io/v1", &[]).await;
     assert_eq!((code, headers.contains_key(EXPIRES)), (StatusCode::OK, false));
+    // Refusals have no body; a document that there is not is missed in every form.
+    for (path, wanted) in [
+        ("/openapi/v3/apis/nope.example.com/v1", StatusCode::NOT_FOUND),
+        ("/openapi/v3/api/v1", StatusCode::NOT_ACCEPTABLE),
+        ("/openapi/v2", StatusCode::NOT_ACCEPTABLE),
+    ] {
+        let (code, headers, body) = get(&server, path, &[(http::header::ACCEPT, "text/html")]).await;
+        assert_eq!((code, body.len(), headers.get(http::header::CONTENT_TYPE)), (wanted, 0, None), "{path}");
+    }
     assert_eq!(get(&server, "/openapi/v3/apis/nope.example.com/v1", &[]).await.0, StatusCode::NOT_FOUND);
+    // A service account that is deleted is answered, unlike other objects.
+    let core = document(&server, "/openapi/v3/api/v1").await;
+    let gives = |resource: &str| {
+        let path = &core["paths"][format!("/api/v1/namespaces/{{namespace}}/{resource}/{{name}}")]["delete"];
+        let schema = path.pointer("/responses/200/content/application~1json/schema/$ref").and_then(Value::as_str);
+        schema.unwrap().rsplit('.').next().unwrap().to_owned()
+    };
+    assert_eq!((gives("serviceaccounts").as_str(), gives("secrets").as_str()), ("ServiceAccount", "Status"));
 }
 
 #[tokio::test]

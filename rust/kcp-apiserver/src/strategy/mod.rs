@@ -125,9 +125,17 @@ pub trait Strategy: Send + Sync + 'static {
         true
     }
 
-    /// Whether [`Self::admit`] speaks before the rules of validation do.
-    fn admits_first(&self) -> bool {
-        false
+    /// Whether the caller may hand on what the object grants. Asked of the object as it was sent, before its revision
+    /// and its rules are looked at. `old` is what it replaces.
+    fn permit<'a>(
+        &'a self,
+        server: &'a ApiServer,
+        exchange: &'a Exchange,
+        new: &'a Value,
+        old: Option<&'a Value>,
+    ) -> BoxFuture<'a, Result<(), Status>> {
+        let _ = (server, exchange, new, old);
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// Whether a delete answers with the object it removed, not with a status.
@@ -172,7 +180,7 @@ pub trait Strategy: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(Admission::default())))
     }
 
-    /// How a delete's precondition that does not hold is told by kinds that look at it themselves.
+    /// How a precondition that does not hold is told by kinds that look at it themselves, when one object is deleted.
     fn precondition_text(&self) -> Option<&'static str> {
         None
     }

@@ -14,7 +14,7 @@ use kcp_apimachinery::field::{BadValue, Error, ErrorList, Path};
 use kcp_apimachinery::gvk::GroupResource;
 use kcp_apimachinery::selector::label::{Selector, validate_label_selector};
 use kcp_apimachinery::status::Status;
-use kcp_apimachinery::{names, text as go};
+use kcp_apimachinery::{meta, names, text as go};
 use kcp_storage::{BoxFuture, Key};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -100,8 +100,14 @@ impl Rbac {
         old: Option<&Value>,
     ) -> Result<(), Status> {
         let user = &exchange.user;
+        if user.is_in(MASTERS) {
+            return Ok(());
+        }
+        let mut new = new.clone();
+        self.default(&mut new);
+        let new = &new;
         // What is changed only so that the object can go away hands nothing on.
-        if user.is_in(MASTERS) || old.is_some_and(|old| only_owners_changed(new, old)) {
+        if old.is_some_and(|old| only_owners_changed(new, old)) {
             return Ok(());
         }
         let authorization = &server.authorization;
@@ -226,6 +232,16 @@ impl Strategy for Rbac {
         errors
     }
 
+    fn permit<'a>(
+        &'a self,
+        server: &'a ApiServer,
+        exchange: &'a Exchange,
+        new: &'a Value,
+        old: Option<&'a Value>,
+    ) -> BoxFuture<'a, Result<(), Status>> {
+        Box::pin(self.check(server, exchange, new, old))
+    }
+
     fn admit<'a>(
         &'a self,
         server: &'a ApiServer,
@@ -235,7 +251,6 @@ impl Strategy for Rbac {
         _part: Part,
     ) -> BoxFuture<'a, Result<Admission, Status>> {
         Box::pin(async move {
-            self.check(server, exchange, new, old).await?;
             if self.kind != Kind::ClusterRole {
                 return Ok(Admission::default());
             }
@@ -254,10 +269,6 @@ impl Strategy for Rbac {
 
     fn terms(&self, object: &Value) -> Vec<Bytes> {
         subject_terms(object)
-    }
-
-    fn admits_first(&self) -> bool {
-        true
     }
 
     fn creates_on_update(&self) -> bool {
@@ -409,17 +420,39 @@ fn aggregates(object: &Value) -> bool {
     !is_empty(&object["aggregationRule"], "clusterRoleSelectors")
 }
 
-/// Whether nothing differs but what garbage collection writes.
+/// Whether nothing differs but what garbage collection writes. What the server sets counts: who leaves it out sends
+/// another object.
 fn only_owners_changed(new: &Value, old: &Value) -> bool {
     let bare = |object: &Value| {
         let mut object = object.clone();
+        let revision = meta::resource_version(&object).to_owned();
         crate::codec::strip(&mut object);
         if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             for field in ["ownerReferences", "finalizers", "managedFields"] {
                 meta.remove(field);
             }
         }
-        object
+        drop_empty(&mut object);
+        (object, revision)
     };
     bare(new) == bare(old)
+}
+
+/// Leaves out what says nothing: nulls, empty texts, lists and maps.
+fn drop_empty(value: &mut Value) {
+    let says = |value: &mut Value| {
+        drop_empty(value);
+        match value {
+            Value::Null => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(items) => !items.is_empty(),
+            Value::Object(fields) => !fields.is_empty(),
+            _ => true,
+        }
+    };
+    match value {
+        Value::Object(fields) => fields.retain(|_, value| says(value)),
+        Value::Array(items) => items.iter_mut().for_each(drop_empty),
+        _ => {}
+    }
 }

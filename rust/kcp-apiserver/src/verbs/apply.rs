@@ -11,7 +11,7 @@ use crate::strategy::Part;
 use crate::verbs::options::{FieldValidation, WriteOptions};
 use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS, Lost, Owners, Replacement};
-use crate::verbs::{create, input, output, storage_error, update};
+use crate::verbs::{create, get, input, output, storage_error, update};
 use crate::yaml;
 use http::StatusCode;
 use kcp_apimachinery::status::Status;
@@ -28,6 +28,10 @@ pub async fn serve(
     part: Part,
 ) -> StepResult {
     let body = input::read(exchange).await?;
+    if part != Part::Main {
+        // A part of what is not there is nothing to apply to, whatever is applied.
+        get::read(server, target).await?;
+    }
     let Document { mut config, complaint } = read(&body)?;
     let served = &target.served;
     check(&config, &served.api_version, &served.kind)?;
@@ -52,6 +56,9 @@ pub async fn serve(
             convert(&mut object, target)?;
             update::named(&mut object, target)?;
             authz::require(server, exchange, "create").await?;
+            if options.dry_run && conditional {
+                meta::set_resource_version(&mut object, &given);
+            }
             let owners = Owners::Applied(applied.entries);
             match create::store(server, exchange, target, object, owners, options.dry_run).await {
                 // Somebody else was first: then it is there to be applied to.
@@ -77,6 +84,7 @@ pub async fn serve(
             convert(&mut new, target)?;
             served.strategy.default(&mut new);
         }
+        served.strategy.permit(server, exchange, &new, Some(&old)).await?;
         let revision = if conditional { given.clone() } else { item.revision.to_string() };
         meta::set_resource_version(&mut new, &revision);
         update::named(&mut new, target)?;

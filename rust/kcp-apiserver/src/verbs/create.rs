@@ -122,7 +122,8 @@ pub async fn store(
     }
     place(&mut object, target)?;
     // What is no number counts as none.
-    let names_revision = meta::resource_version(&object).parse::<u64>().is_ok_and(|revision| revision != 0);
+    let named_revision = meta::resource_version(&object).to_owned();
+    let names_revision = named_revision.parse::<u64>().is_ok_and(|revision| revision != 0);
     codec::strip(&mut object);
     let mut guard = match target.namespace.as_str() {
         "" => None,
@@ -139,11 +140,8 @@ pub async fn store(
     strategy.prepare_create(&mut object);
     let base = object["metadata"]["generateName"].as_str().unwrap_or_default().to_owned();
     let generates = object_name(&object).is_empty() && !base.is_empty();
+    strategy.permit(server, exchange, &object, None).await?;
     for attempt in 1.. {
-        let early = match strategy.admits_first() {
-            true => Some(strategy.admit(server, exchange, &mut object, None, Part::Main).await?),
-            false => None,
-        };
         if generates {
             object["metadata"]["name"] = Value::String(generate(&base));
         }
@@ -160,10 +158,7 @@ pub async fn store(
         if !errors.is_empty() {
             return Err(Status::invalid(&target.kind(), &name, &errors));
         }
-        let admission = match early {
-            Some(admission) => admission,
-            None => strategy.admit(server, exchange, &mut object, None, Part::Main).await?,
-        };
+        let admission = strategy.admit(server, exchange, &mut object, None, Part::Main).await?;
         let entries = match &admission.over {
             Some(over) => write::written_over(server, target, over, &entries)?,
             None => entries.clone(),
@@ -184,6 +179,10 @@ pub async fn store(
             write::as_stored(strategy, &mut object);
             write::restore_cluster(&mut object, target);
             managed::put(&mut object, &entries);
+            // Nothing was stored, so nothing takes the place of the revision that was sent.
+            if !named_revision.is_empty() {
+                meta::set_resource_version(&mut object, &named_revision);
+            }
             return Ok(Written::Dry(object));
         }
         if names_revision {
@@ -238,10 +237,11 @@ pub async fn store(
 
 fn exists(target: &Target, name: &str, current: Option<&Item>, generated: bool) -> Status {
     let resource = target.resource();
-    if generated {
-        return Status::generate_name_conflict(&resource, name, 1);
-    }
-    let status = Status::already_exists(&resource, name);
+    let status = if generated {
+        Status::generate_name_conflict(&resource, name, 1)
+    } else {
+        Status::already_exists(&resource, name)
+    };
     let terminating = current
         .and_then(|item| output::object(&target.served, item).ok())
         .is_some_and(|object| object["metadata"]["deletionTimestamp"].is_string());

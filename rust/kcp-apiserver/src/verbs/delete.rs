@@ -186,7 +186,7 @@ fn check_preconditions(target: &Target, object: &Value, item: &Item, options: &D
     ] {
         let Some(wanted) = wanted.as_deref().filter(|wanted| *wanted != live) else { continue };
         let name = item.key.name();
-        if let Some(text) = target.served.strategy.precondition_text() {
+        if let Some(text) = target.served.strategy.precondition_text().filter(|_| !options.of_collection) {
             let why = format!("{text}: {what} in precondition: {wanted}, {what} in object meta: {live}");
             return Err(Status::conflict(&target.resource(), name, why));
         }

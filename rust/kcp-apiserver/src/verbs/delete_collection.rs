@@ -29,7 +29,8 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let negotiated = output::negotiate(exchange, target)?;
     let list_options = ListOptions::parse(exchange.query(), false)?;
     let selection = Selection::parse(exchange, &target.served)?;
-    let options = delete::options(exchange, target).await?;
+    let mut options = delete::options(exchange, target).await?;
+    options.of_collection = true;
     let caller = Arc::clone(&exchange.user);
     if options.only_unreadable {
         let detail = "is not allowed with DELETECOLLECTION, try again after removing the option";

@@ -82,6 +82,22 @@ fn custom_mismatch(object: &Value, served: &Served) -> Status {
     Status::invalid(&GroupKind::new(&served.group, kind), meta::name(object), &ErrorList::from(error))
 }
 
+/// Why a patched custom resource is not what the endpoint takes, when its header says that it is something else.
+pub fn patched_mismatch(object: &Value, served: &Served) -> Option<Status> {
+    let (kind, api_version) = (object["kind"].as_str()?, object["apiVersion"].as_str()?);
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    if served.is_typed() || kind.is_empty() || version.is_empty() || version.contains('/') {
+        return None;
+    }
+    let mut errors = ErrorList::default();
+    for (field, given, expected) in [("kind", kind, &served.kind), ("apiVersion", api_version, &served.api_version)] {
+        if given != expected {
+            errors.push(Error::invalid(&Path::root(field), given, format!("must be {expected}")));
+        }
+    }
+    (!errors.is_empty()).then(|| Status::invalid(&GroupKind::new(group, kind), meta::name(object), &errors))
+}
+
 fn built_in_mismatch(kind: &str, api_version: &str, served: &Served) -> Status {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     if kind == served.kind && is_known(group, version, kind) && package(group) == package(&served.group) {

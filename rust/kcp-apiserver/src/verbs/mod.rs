@@ -44,11 +44,12 @@ pub fn serve<'a>(server: &'a ApiServer, exchange: &'a mut Exchange) -> BoxFuture
             Err(Miss::Refused(status)) => return Err(status),
             Err(Miss::NoRoute) => return paths::no_resource(server, &exchange.info.group).map(Next::Answer),
         };
-        if let Some(text) = &target.served.deprecation {
-            exchange.warnings.push(text.clone());
-        }
+        // A time-out that cannot be read is refused before anything is said of what is asked for.
         if exchange.info.verb != "watch" {
             options::check_timeout(exchange.query())?;
+        }
+        if let Some(text) = &target.served.deprecation {
+            exchange.warnings.push(text.clone());
         }
         dispatch(server, exchange, &target).await
     })

@@ -112,6 +112,8 @@ pub struct DeleteOptions {
     pub accepts_later: bool,
     /// Whether only what cannot be read is to go.
     pub only_unreadable: bool,
+    /// Whether the object goes as one of a collection.
+    pub of_collection: bool,
 }
 
 impl DeleteOptions {

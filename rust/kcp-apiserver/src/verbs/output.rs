@@ -137,9 +137,11 @@ pub fn value(
         }
         Shape::Table(version) => {
             let include = IncludeObject::parse(exchange.query())?;
-            let revision = object["metadata"]["resourceVersion"].clone();
+            // What a dry run made has no revision.
+            let revision = object["metadata"].get("resourceVersion").cloned();
+            let metadata = revision.map_or_else(|| json!({}), |revision| json!({"resourceVersion": revision}));
             let row = row(served, object, include, version, server.clock.now());
-            table(version, Some(&served.columns), vec![row], json!({"resourceVersion": revision}))
+            table(version, Some(&served.columns), vec![row], metadata)
         }
     };
     encode(exchange, negotiated, code, &shaped)

@@ -14,7 +14,7 @@ use http::StatusCode;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::patch::{JsonPatch, MergePatch, StrategicPatch};
 use kcp_apimachinery::status::Status;
-use kcp_apimachinery::{GroupKind, strict};
+use kcp_apimachinery::{GroupKind, strict, text};
 use serde_json::{Map, Value};
 
 /// A patch as it came.
@@ -67,8 +67,16 @@ impl Patch {
         Ok(document)
     }
 
+    /// What messages show of it: a strategic patch itself, of others the document it makes.
+    pub(super) fn shown(&self, patched: &Value) -> String {
+        match self {
+            Self::Strategic(patch) => text::go_map(patch.fields()),
+            Self::Json(_) | Self::Merge(_) => patched.to_string(),
+        }
+    }
+
     /// What strict decoding says of the patch itself.
-    fn complaints(&self) -> &[String] {
+    pub(super) fn complaints(&self) -> &[String] {
         match self {
             Self::Json(patch) => patch.warnings(),
             Self::Merge(patch) => patch.warnings(),
@@ -136,19 +144,22 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         if served.is_typed() {
             managed::keep_reset(&mut new);
         }
-        header::check(&mut new, served, b"").map_err(|status| match status.code {
-            422 => status,
-            _ => undecodable(&patched, &plain(&status.message, &patched)),
-        })?;
-        let unknown = served.strategy.decode(&mut new).map_err(|error| undecodable(&patched, &error))?;
+        if let Some(status) = header::patched_mismatch(&new, served) {
+            return Err(status);
+        }
+        header::check(&mut new, served, b"")
+            .map_err(|status| undecodable(&patched.to_string(), &plain(&status.message, &patched)))?;
+        let shown = || patch.shown(&patched);
+        let unknown = served.strategy.decode(&mut new).map_err(|error| undecodable(&shown(), &error))?;
         if attempt == 0 {
             let mut complaints = patch.complaints().to_vec();
             complaints.extend(unknown);
             input::settle(exchange, served, options.field_validation, complaints.clone())
-                .map_err(|_| undecodable(&patched, &strict::strict_error(&complaints)))?;
+                .map_err(|_| undecodable(&shown(), &strict::strict_error(&complaints)))?;
         }
         // A patch that takes the revision away makes an update without one of it.
         update::named(&mut new, target)?;
+        served.strategy.permit(server, exchange, &new, Some(&old)).await?;
         update::check_revision(target, &new, &item)?;
         let replacement =
             Replacement { item: &item, old, new, part, dry_run: options.dry_run, owners: Owners::Author(&author) };
@@ -174,8 +185,8 @@ fn plain(message: &str, patched: &Value) -> String {
         .to_owned()
 }
 
-/// A patched document that is not what the endpoint takes; the message shows it whole.
-fn undecodable(patched: &Value, error: &str) -> Status {
-    let errors = ErrorList::from(Error::invalid(&Path::root("patch"), patched.to_string(), error));
+/// A patch whose result is not what the endpoint takes.
+pub(super) fn undecodable(shown: &str, error: &str) -> Status {
+    let errors = ErrorList::from(Error::invalid(&Path::root("patch"), shown, error));
     Status::invalid(&GroupKind::new("", ""), "", &errors)
 }

@@ -5,22 +5,25 @@ use crate::codec;
 use crate::exchange::Exchange;
 use crate::managed::{self, Author};
 use crate::negotiate::{MetaVersion, Negotiated, PatchType, Shape};
+use crate::openapi;
 use crate::registry::{Column, Scale};
 use crate::server::ApiServer;
 use crate::strategy::Part;
+use crate::typed::Typed;
 use crate::verbs::apply::{self, Document};
-use crate::verbs::options::WriteOptions;
+use crate::verbs::options::{FieldValidation, WriteOptions};
 use crate::verbs::output::IncludeObject;
-use crate::verbs::patch::Patch;
+use crate::verbs::patch::{self, Patch};
 use crate::verbs::target::Target;
 use crate::verbs::write::{self, ATTEMPTS, Lost, Owners, Replacement, Written};
-use crate::verbs::{get, input, output};
+use crate::verbs::{get, input, output, update};
 use http::StatusCode;
 use kcp_apimachinery::managed::SCALE_VERSION;
 use kcp_apimachinery::selector::label::Selector;
 use kcp_apimachinery::status::Status;
-use kcp_apimachinery::{meta, time};
+use kcp_apimachinery::{meta, strict, text, time};
 use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
 
 /// Serves the request.
 pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target) -> StepResult {
@@ -36,8 +39,10 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             let options = WriteOptions::parse(exchange.query(), "Update")?;
             let media = input::media_type(exchange);
             let body = input::read(exchange).await?;
-            let given = input::decode(&media, &body, &target.served)?.object;
-            write(server, exchange, target, scale, &negotiated, &options, |_| Ok(given.clone())).await
+            let (mut given, complaints) = decode(&media, &body, target)?;
+            settle(exchange, &options, complaints, refused)?;
+            update::named(&mut given, target)?;
+            write(server, exchange, target, scale, &negotiated, &options, |_| Ok((given.clone(), Vec::new()))).await
         }
         "patch" => {
             let kind = Patch::kind(exchange, target)?;
@@ -47,10 +52,75 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             let options = WriteOptions::parse_patch(exchange.query(), false)?;
             let body = input::read(exchange).await?;
             let patch = Patch::decode(&body, kind, options.field_validation)?;
-            let change = |current: &Value| patch.apply(current, target);
+            let change = |current: &Value| {
+                let (mut patched, complaints) = patched(&patch, current, target)?;
+                update::named(&mut patched, target)?;
+                Ok((patched, complaints))
+            };
             write(server, exchange, target, scale, &negotiated, &options, change).await
         }
         _ => Err(Status::method_not_allowed()),
+    }
+}
+
+/// Reads a scale as it was sent, and what strict decoding complains about.
+fn decode(media: &str, body: &[u8], target: &Target) -> Result<(Value, Vec<String>), Status> {
+    let input::Input { mut object, mut complaints } = input::decode(media, body, &target.served)?;
+    complaints.extend(typed(&mut object).map_err(|error| refused(&error))?);
+    Ok((object, complaints))
+}
+
+/// A patched scale, and what strict decoding complains about.
+fn patched(patch: &Patch, current: &Value, target: &Target) -> Result<(Value, Vec<String>), Status> {
+    let mut object = patch.apply(current, target)?;
+    let shown = patch.shown(&object);
+    let mut complaints = patch.complaints().to_vec();
+    complaints.extend(typed(&mut object).map_err(|error| patch::undecodable(&shown, &error))?);
+    Ok((object, complaints))
+}
+
+/// Brings a document into the form of a scale, whose header may be left out; returns the fields that it does not have.
+fn typed(object: &mut Value) -> Result<Vec<String>, String> {
+    static DECODER: LazyLock<Typed> =
+        LazyLock::new(|| Typed::new("io.k8s.api.autoscaling.v1.Scale", openapi::built_in::definition));
+    let Some(fields) = object.as_object_mut() else {
+        return Err(format!("json: cannot unmarshal {} into Go value of type v1.Scale", input::go_type(object)));
+    };
+    for (field, expected) in [("apiVersion", SCALE_VERSION), ("kind", "Scale")] {
+        if fields.get(field).is_none_or(|given| given.is_null() || given == "") {
+            fields.insert(field.to_owned(), expected.into());
+        }
+    }
+    let unknown = DECODER.decode(object)?;
+    let (kind, version) = (meta::kind(object), meta::api_version(object));
+    if (kind, version) != ("Scale", SCALE_VERSION) {
+        let (kind, version) = (text::quote(kind), text::quote(version));
+        return Err(format!(
+            "no kind {kind} is registered for version {version} in scheme \"pkg/runtime/scheme.go:111\""
+        ));
+    }
+    Ok(unknown)
+}
+
+/// A body that is no scale.
+fn refused(error: &str) -> Status {
+    Status::bad_request(strict::cannot_be_handled("Scale", "v1", error))
+}
+
+/// What strict decoding complains about becomes warnings, or what `refuse` makes of it.
+fn settle(
+    exchange: &mut Exchange,
+    options: &WriteOptions,
+    complaints: Vec<String>,
+    refuse: impl FnOnce(&str) -> Status,
+) -> Result<(), Status> {
+    match options.field_validation {
+        FieldValidation::Strict if !complaints.is_empty() => Err(refuse(&strict::strict_error(&complaints))),
+        FieldValidation::Warn => {
+            exchange.warnings.extend(complaints);
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -129,14 +199,17 @@ async fn write(
     scale: &Scale,
     negotiated: &Negotiated,
     options: &WriteOptions,
-    change: impl Fn(&Value) -> Result<Value, Status>,
+    change: impl Fn(&Value) -> Result<(Value, Vec<String>), Status>,
 ) -> StepResult {
     let author = Author::of(server, exchange, &options.manager, Part::Main).of_scale();
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
         let item = get::read(server, target).await?;
         let old = output::lean(&target.served, &item)?;
         let current = view_or_zero(scale, &old);
-        let wanted = change(&current)?;
+        let (wanted, complaints) = change(&current)?;
+        if attempt == 0 {
+            settle(exchange, options, complaints, |error| patch::undecodable(&wanted.to_string(), error))?;
+        }
         let replicas = replicas(scale, &wanted)?;
         let revision = wanted["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
         let conditional = !revision.is_empty();

@@ -50,8 +50,11 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
                 return Err(Status::conflict(&target.resource(), &target.name, uid_mismatch(uid, "")));
             }
             authz::require(server, exchange, "create").await?;
-            // The revision of what is not there says nothing.
-            meta::remove(&mut given.object, "resourceVersion");
+            check_number(meta::resource_version(&given.object))?;
+            // The revision of what is not there says nothing; a dry run gives back what it was sent.
+            if !options.dry_run {
+                meta::remove(&mut given.object, "resourceVersion");
+            }
             let written = {
                 let owners = Owners::Author(&author);
                 create::store(server, exchange, target, given.object, owners, options.dry_run).await?
@@ -59,8 +62,10 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             return create::respond(server, exchange, &negotiated, target, written, StatusCode::CREATED);
         };
         let old = output::lean(served, &item)?;
-        let conditional = check_preconditions(target, &given.object, &old, &item)?;
+        check_uid(target, &given.object, &old)?;
         let new = given.object.clone();
+        served.strategy.permit(server, exchange, &new, Some(&old)).await?;
+        let conditional = check_revision(target, &new, &item)?;
         let replacement =
             Replacement { item: &item, old, new, part, dry_run: options.dry_run, owners: Owners::Author(&author) };
         match write::replace(server, exchange, target, replacement).await {
@@ -102,13 +107,21 @@ pub fn named(object: &mut Value, target: &Target) -> Result<(), Status> {
     Ok(())
 }
 
-/// Holds uid and resourceVersion of a body against what stands there. Returns whether a resourceVersion was given.
-fn check_preconditions(target: &Target, object: &Value, old: &Value, item: &Item) -> Result<bool, Status> {
+/// Holds the uid of a body against that of what stands there.
+fn check_uid(target: &Target, object: &Value, old: &Value) -> Result<(), Status> {
     let (uid, live) = (meta::uid(object), meta::uid(old));
     if !uid.is_empty() && uid != live {
         return Err(Status::conflict(&target.resource(), &target.name, uid_mismatch(uid, live)));
     }
-    check_revision(target, object, item)
+    Ok(())
+}
+
+/// Refuses a resourceVersion that is no number.
+fn check_number(revision: &str) -> Result<(), Status> {
+    if revision.is_empty() || revision.parse::<u64>().is_ok() {
+        return Ok(());
+    }
+    Err(Status::generic(500, format!("strconv.ParseUint: parsing {revision:?}: invalid syntax")))
 }
 
 /// Holds the resourceVersion of a body against what stands there. Returns whether one was given.
@@ -126,9 +139,7 @@ pub fn check_revision(target: &Target, object: &Value, item: &Item) -> Result<bo
         return Ok(false);
     }
     if revision != item.revision.to_string() {
-        if revision.parse::<u64>().is_err() {
-            return Err(Status::generic(500, format!("strconv.ParseUint: parsing {revision:?}: invalid syntax")));
-        }
+        check_number(revision)?;
         return Err(Status::modified(&resource, &target.name));
     }
     Ok(true)

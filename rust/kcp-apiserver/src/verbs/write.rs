@@ -125,10 +125,6 @@ pub async fn replace(
     strategy.prepare_update(&mut new, old_object, part);
     // Whether the change names the stored revision was decided before; here it does, for the rules and for a dry run.
     meta::set_resource_version(&mut new, &old.revision.to_string());
-    let early = match strategy.admits_first() {
-        true => Some(strategy.admit(server, exchange, &mut new, Some(old_object), part).await?),
-        false => None,
-    };
     let metadata = || {
         let mut errors = meta::validate_object_meta_update(&new, old_object, &Path::root("metadata"));
         if given.is_some() {
@@ -142,10 +138,7 @@ pub async fn replace(
     if !errors.is_empty() {
         return Err(Status::invalid(&target.kind(), old.key.name(), &errors).into());
     }
-    let admission = match early {
-        Some(admission) => admission,
-        None => strategy.admit(server, exchange, &mut new, Some(old_object), part).await?,
-    };
+    let admission = strategy.admit(server, exchange, &mut new, Some(old_object), part).await?;
     if let Some(over) = &admission.over {
         entries = written_over(server, target, over, &entries)?;
     }

@@ -55,8 +55,52 @@ async fn a_role_narrowed_is_narrow_at_once() {
     harness.get("alice", &format!("/clusters/one{CONFIG_MAPS}/made")).await.expect(200);
     harness.call("admin", "DELETE", &format!("{roles}/r"), Value::Null).await.expect(200);
     let answer = harness.get("alice", &format!("/clusters/one{CONFIG_MAPS}/made")).await.expect(403);
-    let reason = r#"RBAC: role.rbac.authorization.k8s.io "r" not found"#;
+    let reason = r#"rbac: RBAC: role.rbac.authorization.k8s.io "r" not found"#;
     assert!(answer.message().ends_with(reason), "{}", answer.body);
+}
+
+/// What an update would hand on is asked before its revision is looked at, of the object as it was sent.
+#[tokio::test]
+async fn who_may_not_hand_on_a_right_is_told_so_before_a_conflict() {
+    let harness = Harness::new().await;
+    let roles = format!("/clusters/one{RBAC}/namespaces/default/roles");
+    let role = |name: &str, group: &str, resource: &str| {
+        json!({"apiVersion": V1, "kind": "Role", "metadata": {"name": name},
+            "rules": [{"apiGroups": [group], "resources": [resource], "verbs": ["get", "update"]}]})
+    };
+    harness.post("admin", &roles, role("editor", "rbac.authorization.k8s.io", "roles")).await.expect(201);
+    let binding = json!({"apiVersion": V1, "kind": "RoleBinding", "metadata": {"name": "b"},
+        "roleRef": {"kind": "Role", "name": "editor"}, "subjects": [{"kind": "User", "name": "bob"}]});
+    harness.post("admin", &format!("/clusters/one{RBAC}/namespaces/default/rolebindings"), binding).await.expect(201);
+    harness.admit("one", json!({"kind": "User", "name": "bob"})).await;
+    let made = harness.post("admin", &roles, role("r", "", "secrets")).await.expect(201).body;
+    let path = format!("{roles}/r");
+    let sent = |field: &str, value: Value| {
+        let mut sent = made.clone();
+        sent["metadata"][field] = value;
+        sent
+    };
+    let update = async |sent: Value| harness.call("bob", "PUT", &path, sent).await;
+    // What only frees the object for its end hands nothing on.
+    update(made.clone()).await.expect(200);
+    update(sent("managedFields", json!([]))).await.expect(200);
+    for (field, value) in [
+        ("resourceVersion", json!("1")),
+        ("resourceVersion", Value::Null),
+        ("creationTimestamp", Value::Null),
+        ("labels", json!({"a": "b"})),
+    ] {
+        let refused = update(sent(field, value)).await.expect(403);
+        assert!(refused.message().contains("is attempting to grant RBAC permissions not currently held"), "{field}");
+    }
+    let other = update(sent("uid", json!("11111111-2222-4333-8444-555555555555"))).await.expect(409);
+    assert!(other.message().contains("UID in precondition"), "{}", other.message());
+    // A role that aggregates is judged by the rules that were sent.
+    let broken = json!({"apiVersion": V1, "kind": "ClusterRole", "metadata": {"name": "c"}, "rules": [{"verbs": ["get"]}],
+        "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}});
+    let path = format!("/clusters/one{RBAC}/clusterroles");
+    let refused = harness.post("admin", &path, broken).await.expect(422);
+    assert!(refused.message().contains("rules[0].apiGroups: Required value"), "{}", refused.message());
 }
 
 #[tokio::test]

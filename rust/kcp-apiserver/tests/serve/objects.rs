@@ -2,10 +2,13 @@
 
 use crate::harness::{DEFINITIONS, Harness, MAPS, config_map, cowboys};
 use crate::watches::Lines;
+use bytes::Bytes;
 use kcp_storage::Backend;
 use kcp_storage::memory::Memory;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
+
+const APPLY: &str = "application/apply-patch+yaml";
 
 #[tokio::test]
 async fn an_object_is_created_read_changed_and_deleted() {
@@ -55,7 +58,11 @@ async fn a_dry_run_stores_nothing() {
     let admin = Harness::new("dry");
     assert_eq!(admin.post(MAPS, &config_map("seed", json!({}))).await.code, 201);
     let dry = admin.post(&format!("{MAPS}?dryRun=All"), &config_map("one", json!({}))).await;
-    assert_eq!(dry.code, 201, "{}", dry.text);
+    assert_eq!((dry.code, dry.body["metadata"].get("resourceVersion")), (201, None), "{}", dry.text);
+    let mut revised = config_map("one", json!({}));
+    revised["metadata"]["resourceVersion"] = json!("7");
+    let dry = admin.post(&format!("{MAPS}?dryRun=All"), &revised).await;
+    assert_eq!((dry.code, &dry.body["metadata"]["resourceVersion"]), (201, &json!("7")), "{}", dry.text);
     assert_eq!(admin.get(&format!("{MAPS}/one")).await.code, 404);
     assert_eq!(admin.send("DELETE", &format!("{MAPS}/seed?dryRun=All"), "", "").await.code, 200);
     assert_eq!(admin.get(&format!("{MAPS}/seed")).await.code, 200);
@@ -74,6 +81,10 @@ async fn finalizers_hold_a_deleted_object_until_the_last_is_gone() {
     let again = admin.post(MAPS, &held).await;
     assert_eq!(again.code, 409);
     assert!(again.text.contains("object is being deleted: "), "{}", again.text);
+    held["metadata"]["generateName"] = json!("he");
+    let again = admin.post(MAPS, &held).await;
+    let message = again.body["message"].as_str().unwrap();
+    assert!(message.starts_with("object is being deleted: ") && message.contains("unique name"), "{message}");
     let released = admin.merge(&one, &json!({"metadata": {"finalizers": null}})).await;
     assert_eq!(released.code, 200, "{}", released.text);
     assert_eq!(admin.get(&one).await.code, 404);
@@ -103,6 +114,116 @@ async fn a_custom_resource_is_served_the_moment_its_definition_is_acknowledged()
     let unknown = admin.post(&format!("{path}?fieldValidation=Strict"), &cowboy).await;
     assert_eq!(unknown.code, 400);
     assert!(unknown.text.contains("unknown field"), "{}", unknown.text);
+}
+
+#[tokio::test]
+async fn an_object_with_items_is_no_list() {
+    let admin = Harness::new("items");
+    let mut definition = cowboys("v1", json!({}));
+    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["x-kubernetes-preserve-unknown-fields"] =
+        json!(true);
+    assert_eq!(admin.post(DEFINITIONS, &definition).await.code, 201);
+    let path = "/apis/example.com/v1/namespaces/default/cowboys";
+    for (name, items) in [("list", json!([1, {"kind": "Horse"}])), ("number", json!(5)), ("empty", json!([]))] {
+        let cowboy =
+            json!({"apiVersion": "example.com/v1", "kind": "Cowboy", "metadata": {"name": name}, "items": items});
+        let created = admin.post(path, &cowboy).await;
+        assert_eq!((created.code, &created.body["items"]), (201, &items), "{}", created.text);
+        let changed = admin.merge(&format!("{path}/{name}"), &json!({"a": 1})).await;
+        assert_eq!((&changed.body["a"], &changed.body["items"]), (&json!(1), &items), "{}", changed.text);
+    }
+    let listed = admin.get(path).await;
+    assert_eq!(listed.body["items"].as_array().unwrap().len(), 3, "{}", listed.text);
+}
+
+#[tokio::test]
+async fn a_scale_is_taken_in_its_own_form_alone() {
+    let admin = Harness::new("scaled");
+    let mut definition = cowboys("v1", json!({"horses": {"type": "integer"}}));
+    definition["spec"]["versions"][0]["subresources"]["scale"] =
+        json!({"specReplicasPath": ".spec.horses", "statusReplicasPath": ".status.horses"});
+    assert_eq!(admin.post(DEFINITIONS, &definition).await.code, 201);
+    let path = "/apis/example.com/v1/namespaces/default/cowboys";
+    let cowboy = json!({"apiVersion": "example.com/v1", "kind": "Cowboy", "metadata": {"name": "lucky"},
+        "spec": {"horses": 1}});
+    assert_eq!(admin.post(path, &cowboy).await.code, 201);
+    let path = format!("{path}/lucky/scale");
+    let scale = |field: &str, value: Value| {
+        let mut scale = json!({"apiVersion": "autoscaling/v1", "kind": "Scale",
+            "metadata": {"name": "lucky", "namespace": "default"}, "spec": {"replicas": 2}});
+        scale[field] = value;
+        scale
+    };
+    let wrong = [
+        ("kind", json!("Other"), "no kind \"Other\" is registered"),
+        ("apiVersion", json!("autoscaling/v9"), "for version \"autoscaling/v9\""),
+        ("spec", json!({"replicas": "x"}), "cannot unmarshal string"),
+        ("metadata", json!({"name": "other"}), "does not match the name on the URL"),
+        ("metadata", json!({"name": "lucky", "namespace": "other"}), "does not match the namespace"),
+    ];
+    for (field, value, why) in wrong {
+        let refused = admin.put(&path, &scale(field, value)).await;
+        let message = refused.body["message"].as_str().unwrap_or_default();
+        assert!(refused.code == 400 && message.contains(why), "{}", refused.text);
+    }
+    for patch in [json!({"kind": "Other"}), json!({"spec": {"replicas": "x"}})] {
+        assert_eq!(admin.merge(&path, &patch).await.code, 422, "{patch}");
+    }
+    let unknown = scale("colour", json!("red"));
+    assert_eq!(admin.put(&format!("{path}?fieldValidation=Strict"), &unknown).await.code, 400);
+    let patch = json!({"spec": {"colour": "red"}});
+    assert_eq!(admin.merge(&format!("{path}?fieldValidation=Strict"), &patch).await.code, 422);
+    let body = Bytes::from(unknown.to_string());
+    let warned = admin.open("PUT", &path, "application/json", body).await;
+    assert_eq!(warned.headers()["warning"], "299 - \"unknown field \\\"colour\\\"\"");
+    let headless = json!({"metadata": {"name": "lucky"}, "spec": {"replicas": 3}});
+    assert_eq!(admin.put(&path, &headless).await.body["spec"]["replicas"], 3);
+}
+
+#[tokio::test]
+async fn refusals_come_in_the_order_of_a_real_server() {
+    let admin = Harness::new("ordered");
+    let mut definition = cowboys("v1", json!({}));
+    definition["spec"]["versions"][0]["deprecated"] = json!(true);
+    let created = admin.post(DEFINITIONS, &definition).await;
+    assert_eq!(created.code, 201, "{}", created.text);
+    let path = "/apis/example.com/v1/namespaces/default/cowboys";
+    // What is wrong with a time-out is said before anything is said of the kind.
+    let refused = admin.open("GET", &format!("{path}?timeout=soon"), "", Bytes::new()).await;
+    assert_eq!((refused.status().as_u16(), refused.headers().get("warning")), (400, None));
+    assert!(admin.open("GET", path, "", Bytes::new()).await.headers().contains_key("warning"));
+    // A part of what is not there is not there, whatever is applied to it.
+    let missing = admin.send("PATCH", &format!("{path}/none/status?fieldManager=m"), APPLY, "{}").await;
+    assert_eq!(missing.code, 404, "{}", missing.text);
+    // A patch may not make another thing of it.
+    let cowboy = json!({"apiVersion": "example.com/v1", "kind": "Cowboy", "metadata": {"name": "lucky"}});
+    assert_eq!(admin.post(path, &cowboy).await.code, 201);
+    let other = admin.merge(&format!("{path}/lucky"), &json!({"kind": "Horse", "apiVersion": "v9"})).await;
+    let fields: Vec<_> =
+        other.body["details"]["causes"].as_array().unwrap().iter().map(|one| one["field"].as_str().unwrap()).collect();
+    assert_eq!(
+        (other.code, fields, &other.body["details"]["kind"]),
+        (422, vec!["kind", "apiVersion"], &json!("Horse"))
+    );
+    // One definition is looked at by its own endpoint, those of a collection are not.
+    let options = json!({"preconditions": {"resourceVersion": "1"}}).to_string();
+    let path = format!("{DEFINITIONS}/cowboys.example.com");
+    let one = admin.send("DELETE", &path, "application/json", options.clone()).await;
+    assert!(one.text.contains("precondition failed: ResourceVersion in precondition: 1"), "{}", one.text);
+    let all = admin.send("DELETE", DEFINITIONS, "application/json", options).await;
+    assert!(all.text.contains("the ResourceVersion in the precondition (1) does not match"), "{}", all.text);
+}
+
+#[tokio::test]
+async fn a_strategic_patch_that_cannot_be_taken_is_shown_as_it_came() {
+    let admin = Harness::new("strategic");
+    assert_eq!(admin.post(MAPS, &config_map("one", json!({}))).await.code, 201);
+    let path = format!("{MAPS}/one?fieldValidation=Strict");
+    let patch = json!({"rules": [], "subjects": [{"a": 1}]}).to_string();
+    let refused = admin.send("PATCH", &path, "application/strategic-merge-patch+json", patch).await;
+    let message = refused.body["message"].as_str().unwrap();
+    let shown = "Invalid value: \"map[rules:[] subjects:[map[a:1]]]\": strict decoding error: unknown field \"rules\"";
+    assert!(refused.code == 422 && message.contains(shown), "{message}");
 }
 
 #[tokio::test]

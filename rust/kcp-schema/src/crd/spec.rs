@@ -129,6 +129,10 @@ fn validate_spec(spec: &Value, options: &Options, errors: &mut Faults) {
         other => errors.push(fault::not_supported(&scope_at, &other.into(), &["Cluster", "Namespaced"])),
     }
     let versions = list(spec.get("versions"));
+    if flag(spec, "preserveUnknownFields") && versions.iter().filter_map(open_api).any(has_defaults) {
+        let detail = "must be false in order to use defaults in the schema";
+        errors.push(fault::invalid(&at.child("preserveUnknownFields"), &true.into(), detail));
+    }
     let hoisted = hoisted(versions);
     let versions_at = at.child("versions");
     for (index, version) in versions.iter().enumerate() {
@@ -191,6 +195,22 @@ fn validate_group(group: &str, at: &At<'_>, errors: &mut Faults) {
 /// The schema a version was given.
 pub(super) fn open_api(version: &Value) -> Option<&Value> {
     version.pointer("/schema/openAPIV3Schema").filter(|schema| schema.is_object())
+}
+
+/// Whether a default stands anywhere in a schema.
+fn has_defaults(schema: &Value) -> bool {
+    let Some(schema) = schema.as_object() else { return false };
+    let inside = |(key, value): (&String, &Value)| match key.as_str() {
+        "default" => !value.is_null(),
+        "not" | "additionalProperties" | "additionalItems" => has_defaults(value),
+        "allOf" | "oneOf" | "anyOf" => list(Some(value)).iter().any(has_defaults),
+        "items" => has_defaults(value) || list(Some(value)).iter().any(has_defaults),
+        "properties" | "patternProperties" | "definitions" | "dependencies" => {
+            value.as_object().is_some_and(|schemas| schemas.values().any(has_defaults))
+        }
+        _ => false,
+    };
+    schema.iter().any(inside)
 }
 
 /// What all versions have in common.
