@@ -119,5 +119,5 @@ async def _serve(front: Front, connection: Connection, url: str) -> None:
             cut = await front.drain(DRAIN_SECONDS)
             if cut:
                 print(f"warning: {cut} connections were still at work and were cut", file=sys.stderr)
-            await remote.close()
             nursery.cancel_scope.cancel()
+        await remote.close()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shlex
+import signal
+import socket
 import ssl
 import subprocess
 from contextlib import ExitStack
@@ -19,7 +22,7 @@ from tests.api.conftest import CONFIGMAPS, RBAC, SECONDS, Door, configmap, furni
 from tests.api.test_workspaces import WORKSPACES, unique, workspace
 from tests.api.virtual.conftest import command, free_port, running_outside, start_outside
 from tests.api.virtual.test_lifecycle import ROWS, make
-from tests.conftest import running_kcp, stop_kcp
+from tests.conftest import read_kubeconfig, running_kcp, start_kcp, stop_kcp
 from tests.start.test_certificates import Authority
 
 if TYPE_CHECKING:
@@ -97,6 +100,14 @@ def test_tokens_that_lead_nowhere_are_401(houses: Houses, claims: str) -> None:
         answer = houses.client.get(houses.services_url + LIST, headers={b"authorization": header.encode()})
         assert answer.status_code in {401, 403}, answer.text
         assert answer.json()["kind"] == "Status"
+
+
+def test_a_token_brings_no_logical_cluster_into_being(houses: Houses) -> None:
+    name = unique("claimed")
+    claims = base64.urlsafe_b64encode(json.dumps({"kubernetes.io": {"clusterName": name}}).encode()).decode()
+    houses.door(houses.services_url, f"e30.{claims.rstrip('=')}.x").fails(401, "GET", LIST)
+    everything = houses.door(houses.server.cluster("*")).get("/api/v1/namespaces")
+    assert name not in json.dumps(everything)
 
 
 def test_masters_act_as_others_and_nobody_else_does(houses: Houses) -> None:
@@ -193,6 +204,33 @@ def test_the_end_lets_watches_end_cleanly(tmp_path: Path) -> None:
                 list(watch)  # whole: a body that broke off would raise
         assert "ERROR" not in (tmp_path / "virtual.log").read_text()
         assert "Traceback" not in (tmp_path / "virtual.log").read_text()
+
+
+@pytest.mark.slow
+def test_a_server_behind_that_hangs_does_not_hold_the_end_up(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        behind, _ = start_kcp(tmp_path / "root", "--run-virtual-workspaces=false")
+        stack.callback(stop_kcp, behind)
+        kubeconfig = tmp_path / "root" / "admin.kubeconfig"
+        process, url = start_outside(tmp_path, kubeconfig, 0)
+        stack.callback(process.kill)
+        token = read_kubeconfig(kubeconfig)["users"]["kcp-admin"]["token"]
+        way = door(url, (tmp_path / "virtual" / "ca.crt").read_bytes(), token)
+        stack.callback(way.client.close)
+        assert way.ask("GET", LIST).status_code == 200
+        behind.send_signal(signal.SIGSTOP)
+        stack.callback(behind.send_signal, signal.SIGCONT)
+        unready = way.ask("GET", "/readyz")
+        assert (unready.status_code, "[-]upstream failed" in unready.text) == (500, True)
+        host, port = httpx.URL(url).host, httpx.URL(url).port
+        plain = stack.enter_context(socket.create_connection((host, port), SECONDS))
+        trust = ssl.create_default_context(cafile=str(tmp_path / "virtual" / "ca.crt"))
+        hanging = stack.enter_context(trust.wrap_socket(plain, server_hostname=host))
+        head = f"GET {LIST} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        hanging.sendall(head.encode())
+        assert way.ask("GET", "/livez").text == "ok"
+        assert stop_kcp(process) == 0
+        assert "1 connections were still at work and were cut" in (tmp_path / "virtual.log").read_text()
 
 
 # What it refuses to start with.
