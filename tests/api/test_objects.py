@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
+from kcp.config import contrib
 from tests.api.conftest import CONFIGMAPS, CRDS, Door, configmap
 from tests.conformance.scenarios.make import crd
-from tests.conformance.scenarios.native_kinds import deployment, pod, service
+from tests.conformance.scenarios.native_kinds import NATIVES, deployment, pod, service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.api.conftest import Houses, Json
 
-NATIVES = Path(__file__).resolve().parents[1] / "native" / "crds"
 HOLD = "example.com/hold"
 MERGE = "application/merge-patch+json"
 BASKETS = "/apis/stable.example.com/v1/namespaces/default/baskets"
@@ -176,8 +175,8 @@ def test_definitions_are_listed_and_watched_as_any_kind(door: Door) -> None:
 
 def test_items_name_their_kind_where_a_kube_apiserver_lets_them(door: Door) -> None:
     """kube-api 0.1: in lists items of built-in and native kinds do not, custom resources do; in watches all do."""
-    for definition in sorted(NATIVES.glob("*.json")):
-        door.post(CRDS, json.loads(definition.read_text()))
+    for name in NATIVES:
+        door.post(CRDS, yaml.safe_load(contrib()[name]))
     door.post(CRDS, crd("baskets", "Basket"))
     basket = {"apiVersion": "stable.example.com/v1", "kind": "Basket", "metadata": {"name": "one"}}
     collections = {

@@ -14,7 +14,7 @@ import pytest
 from tests.conformance.differential import __main__ as command
 from tests.conformance.differential import compare, report
 from tests.conformance.differential.actions import next_step
-from tests.conformance.differential.compare import Rules
+from tests.conformance.differential.compare import Rule, Rules
 from tests.conformance.differential.episode import Finding, Tally
 from tests.conformance.differential.kinds import ACCESS, CORE, DEFINITIONS, EVENTS, INSTANCES
 from tests.conformance.differential.model import World
@@ -200,6 +200,19 @@ def test_a_run_fails_for_what_differs_and_when_asked_for_a_row_nothing_needed(
     monkeypatch.setattr("sys.argv", ["differential", "--out", str(tmp_path), *arguments])
 
     assert command.main() == code
+
+
+@pytest.mark.parametrize(
+    ("before", "left"),
+    [((), 1), (("create widgets -",), 1), (("create widgets status-wrong", "get widgets -"), 0)],
+    ids=["alone", "after-another", "after-it"],
+)
+def test_a_row_may_ask_for_what_came_before(before: tuple[str, ...], left: int) -> None:
+    nothing = re.compile("")
+    rules = Rules((Rule("row", "why", "get *", "*", nothing, nothing, nothing, "create widgets status-wrong*"),))
+    steps = [Step("s", "GET", "/", what=(verb, kind, fault)) for verb, kind, fault in (b.split() for b in before)]
+
+    assert len(rules.unexplained([*steps, GET], [compare.Entry("body.a", "1", "2")])) == left
 
 
 def test_causes_come_in_any_order() -> None:

@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
+from kcp.config import contrib
 from tests.conformance.differences import load_differences
 from tests.conformance.exchange import Json, Scenario, Server, run
 from tests.conformance.filters import keep_served
 from tests.conformance.scenarios import SCENARIOS
 from tests.conformance.scenarios.make import CRDS
+from tests.conformance.scenarios.native_kinds import NATIVES
 
 if TYPE_CHECKING:
     from tests.conftest import KcpServer
 
-NATIVES = Path(__file__).resolve().parents[1] / "native" / "crds"
 RECORDED = Path(__file__).resolve().parent / "recorded-http"
 ROOT_CA = "kube-root-ca.crt"
 ONE_SIDED = {"authentication.kcp.io/cluster-name"}
@@ -41,8 +43,8 @@ def test_answers_are_those_of_a_real_server(scenario: Scenario, kcp_server: KcpS
     asked = {user for exchange in recorded if (user := asked_about(exchange["request"].get("body")))}
     server = Server(kcp_server.open_cluster(sorted(asked)), kcp_server.tokens)
     if scenario.natives:
-        for definition in sorted(NATIVES.glob("*.json")):
-            kcp_server.send("POST", f"{server.url}{CRDS}", definition.read_bytes())
+        for name in NATIVES:
+            kcp_server.send("POST", f"{server.url}{CRDS}", json.dumps(yaml.safe_load(contrib()[name])).encode())
 
     answers = [keep_served(exchange) for exchange in run(server, scenario)]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from tests.conformance.differential.step import Step
     from tests.conformance.exchange import Json
@@ -66,7 +66,8 @@ def as_text(value: Json) -> str:
 class Rule:
     """A difference that is right, and why: patterns for the step's label, the place and both texts.
 
-    `says` has to be found in one of the texts that differ anywhere in these answers.
+    `says` has to be found in one of the texts that differ anywhere in these answers, and `after` is a pattern that the
+    label of some step of the episode so far has to match, this one's or an earlier one's.
     """
 
     id: str
@@ -76,17 +77,19 @@ class Rule:
     kube: re.Pattern[str]
     kcp: re.Pattern[str]
     says: re.Pattern[str]
+    after: str = "*"
 
     def __str__(self) -> str:
         """Return the id and the patterns that are set, on one line."""
-        told = {"what": self.what, "path": self.path}
+        told = {"what": self.what, "path": self.path, "after": self.after}
         told |= {name: getattr(self, name).pattern for name in ("kube", "kcp", "says")}
         return " ".join([self.id, *(f"{name}={text!r}" for name, text in told.items() if text not in ("", "*"))])
 
-    def covers(self, step: Step, entry: Entry, found: list[Entry]) -> bool:
-        """Tell whether the rule is about this place of this step's answers."""
+    def covers(self, steps: Sequence[Step], entry: Entry, found: list[Entry]) -> bool:
+        """Tell whether the rule is about this place of the answers to the last of an episode's steps."""
         return (
-            fnmatch.fnmatchcase(step.label, self.what)
+            fnmatch.fnmatchcase(steps[-1].label, self.what)
+            and any(fnmatch.fnmatchcase(step.label, self.after) for step in steps)
             and fnmatch.fnmatchcase(re.sub(r"\[(\d+)\]", r".\1", entry.path), self.path)
             and self.kube.search(entry.kube) is not None
             and self.kcp.search(entry.kcp) is not None
@@ -117,11 +120,11 @@ class Rules:
             raise ValueError(f"no difference is called {', '.join(sorted(unknown))}")
         return Rules(tuple(rule for rule in self.rules if rule.id not in ids))
 
-    def unexplained(self, step: Step, found: list[Entry]) -> list[Entry]:
-        """Return the entries that no rule covers."""
+    def unexplained(self, steps: Sequence[Step], found: list[Entry]) -> list[Entry]:
+        """Return the entries of the last of an episode's steps that no rule covers."""
         left = []
         for entry in found:
-            rule = next((rule for rule in self.rules if rule.covers(step, entry, found)), None)
+            rule = next((rule for rule in self.rules if rule.covers(steps, entry, found)), None)
             if rule is None:
                 left.append(entry)
             else:
@@ -133,7 +136,7 @@ def load(path: Path = RULES) -> Rules:
     """Read the list; a rule without a reason, or two of one id, are refused."""
     found = []
     for raw in tomllib.loads(path.read_text()).get("difference", []):
-        unknown = raw.keys() - {"id", "reason", "what", "path", "kube", "kcp", "says"}
+        unknown = raw.keys() - {"id", "reason", "what", "path", "kube", "kcp", "says", "after"}
         if unknown or not raw["reason"].strip():
             raise ValueError(f"{path.name}: a rule needs a reason and has no other keys: {raw}")
         found.append(
@@ -145,6 +148,7 @@ def load(path: Path = RULES) -> Rules:
                 re.compile(raw.get("kube", ""), re.DOTALL),
                 re.compile(raw.get("kcp", ""), re.DOTALL),
                 re.compile(raw.get("says", ""), re.DOTALL),
+                raw.get("after", "*"),
             )
         )
     return Rules(tuple(found))

@@ -158,7 +158,7 @@ class _Run:
         while True:
             answers = self.bench.send(step, self.known, self.word)
             forms = (comparable(step, answers[0], self.symbols[0]), comparable(step, answers[1], self.symbols[1]))
-            found = self.bench.rules.unexplained(step, compare.entries(*forms))
+            found = self.bench.rules.unexplained(self.steps, compare.entries(*forms))
             if answers[0].status == 0:
                 found = [compare.Entry("status", "0", str(answers[1].status))]  # nothing was compared
             finding = Finding(self.index, tuple(self.steps), tuple(found), forms) if found else None

@@ -13,6 +13,8 @@ from tests.conformance.scenarios.make import CORE, JSON_PATCH, MERGE, STRATEGIC,
 if TYPE_CHECKING:
     from tests.conformance.exchange import Json
 
+# The definitions kcp needs for these kinds, by name (`kcp.config.contrib`).
+NATIVES = ("deployments.apps", "pods.core", "services.core")
 DEPLOYMENTS = "/apis/apps/v1/namespaces/natives/deployments"
 SERVICES = f"{CORE}/namespaces/natives/services"
 PODS = f"{CORE}/namespaces/natives/pods"
