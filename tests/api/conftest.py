@@ -203,3 +203,21 @@ def bind(door: Door, subject: Json, verbs: list[str], resources: list[str]) -> N
 
 ALICE = {"kind": "User", "name": "alice", "apiGroup": "rbac.authorization.k8s.io"}
 ROBOT = {"kind": "ServiceAccount", "name": "robot", "namespace": "default"}
+
+
+@pytest.fixture
+def root(houses: Houses) -> Door:
+    """Return the administrator of all workspaces in the logical cluster where paths begin."""
+    return houses.door(houses.server.cluster("root"), "kcp-admin")
+
+
+@pytest.fixture
+def org(houses: Houses, root: Door) -> Iterator[Door]:
+    """Return the way into an organization of the test's own, which goes with it."""
+    from tests.api.test_workspaces import WORKSPACES, enter, unique, wait_gone, workspace
+
+    name = unique("org")
+    made = root.post(WORKSPACES, workspace(name, "organization"))
+    yield enter(houses, made)
+    root.ask("DELETE", f"{WORKSPACES}/{name}")
+    wait_gone(root, f"{WORKSPACES}/{name}")

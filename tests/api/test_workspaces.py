@@ -9,13 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.api.conftest import CONFIGMAPS, CRDS, RBAC, Door, configmap
+from tests.api.conftest import CONFIGMAPS, RBAC, Door, configmap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.api.conftest import Houses, Json
 
 WORKSPACES = "/apis/tenancy.kcp.io/v1alpha1/workspaces"
@@ -43,22 +39,6 @@ def workspace_type(name: str, **spec: Json) -> Json:
 def unique(prefix: str) -> str:
     """Return a name that no other test uses."""
     return f"{prefix}-{secrets.token_hex(4)}"
-
-
-@pytest.fixture
-def root(houses: Houses) -> Door:
-    """Return the administrator of all workspaces in the logical cluster where paths begin."""
-    return houses.door(houses.server.cluster("root"), "kcp-admin")
-
-
-@pytest.fixture
-def org(houses: Houses, root: Door) -> Iterator[Door]:
-    """Return the way into an organization of the test's own, which goes with it."""
-    name = unique("org")
-    made = root.post(WORKSPACES, workspace(name, "organization"))
-    yield enter(houses, made)
-    root.ask("DELETE", f"{WORKSPACES}/{name}")
-    wait_gone(root, f"{WORKSPACES}/{name}")
 
 
 def enter(houses: Houses, made: Json, user: str = "kcp-admin") -> Door:
@@ -144,43 +124,6 @@ def test_one_name_is_taken_once(root: Door) -> None:
     wait_gone(root, f"{WORKSPACES}/{name}")
 
 
-@pytest.mark.parametrize(
-    ("body", "text"),
-    [
-        (workspace("x", "nowhere"), "workspace type nowhere cannot be found"),
-        (workspace("x", "universal", "root:no:such"), "workspace type root:no:such:universal cannot be found"),
-        (workspace("x", "root"), "workspace type root:root cannot have any parent"),
-        (workspace("x", "team"), "only allows [root:organization, root:team]"),
-        (workspace("x", cluster="abc"), "spec.cluster can only be set by system privileged users"),
-        (workspace("x", URL="https://elsewhere"), "spec.URL can only be set by system privileged users"),
-    ],
-)
-def test_what_may_not_be_is_refused(root: Door, body: Json, text: str) -> None:
-    """Unknown types, forbidden parents and fields that the server sets are 403 in words, and nothing is written."""
-    refused = root.fails(403, "POST", WORKSPACES, body)
-    assert text in refused["message"]
-    root.fails(404, "GET", f"{WORKSPACES}/x")
-
-
-@pytest.mark.parametrize("name", ["UPPER", "under_score", "-dash", "a.b", "x" * 64])
-def test_invalid_names_are_told(root: Door, name: str) -> None:
-    """A workspace's name is a word of a path."""
-    assert "metadata.name" in root.fails(422, "POST", WORKSPACES, workspace(name))["message"]
-
-
-def test_children_are_of_the_types_that_their_parent_allows(houses: Houses, org: Door) -> None:
-    """A type counts as what it extends; what a parent's type does not list is refused."""
-    team = org.post(WORKSPACES, workspace("team", "team"))
-    assert team["spec"]["type"]["name"] == "team"
-    assert "cannot have any parent" in org.fails(403, "POST", WORKSPACES, workspace("home", "home"))["message"]
-    inside = enter(houses, team)
-    refused = inside.fails(403, "POST", WORKSPACES, workspace("org", "organization"))
-    assert "root:organization only allows [root:root]" in refused["message"]
-    child = inside.post(WORKSPACES, workspace("below"))
-    assert child["spec"]["type"]["name"] == "universal"
-    assert child["spec"]["URL"].endswith(":team:below")
-
-
 def test_types_are_found_upwards(houses: Houses, org: Door) -> None:
     """A type without a path is the nearest above; its path is written down."""
     org.post(TYPES, workspace_type("special", extend={"with": [{"name": "universal", "path": "root"}]}))
@@ -228,36 +171,6 @@ def test_a_type_takes_the_verb_use_of_each_that_it_extends(houses: Houses, org: 
     assert alice.post(WORKSPACES, workspace("mine", "private"))["status"]["phase"] == "Ready"
 
 
-def test_types_that_cannot_be_are_refused(houses: Houses, org: Door) -> None:
-    """Circles, missing types, references without a path and what a later release brings are told by name."""
-    inside = enter(houses, org.post(WORKSPACES, workspace("types", "universal")))
-    path = inside.get(CLUSTER)["metadata"]["annotations"]["kcp.io/path"]
-    inside.post(TYPES, workspace_type("one"))
-    inside.post(TYPES, workspace_type("two", extend={"with": [{"name": "one", "path": path}]}))
-    answer = inside.ask(
-        "PATCH", f"{TYPES}/one", {"spec": {"extend": {"with": [{"name": "two", "path": path}]}}}, content_type=MERGE
-    )
-    assert answer.status_code == 403
-    assert f"in a circle: {path}:one -> {path}:two -> {path}:one" in answer.json()["message"]
-
-    def refused(name: str, **spec: Json) -> str:
-        message: str = inside.fails(403, "POST", TYPES, workspace_type(name, **spec))["message"]
-        return message
-
-    missing = {"with": [{"name": "missing", "path": path}]}
-    assert f"workspace type {path}:missing" in refused("lost", extend=missing)
-    assert 'the path of type "universal" is required' in refused(
-        "bare", defaultChildWorkspaceType={"name": "universal"}
-    )
-    assert "not served by this release" in refused("bound", defaultAPIBindings=[{"path": "root", "export": "today"}])
-    assert "belongs to the type of the logical cluster root" in refused("root")
-    both = {"none": True, "types": [{"name": "universal", "path": "root"}]}
-    answer = inside.fails(422, "POST", TYPES, workspace_type("both", limitAllowedChildren=both))
-    assert "exactly one of none and types has to be set" in answer["message"]
-    for name in ("any", "system"):
-        assert "is reserved" in inside.fails(422, "POST", TYPES, workspace_type(name))["message"]
-
-
 def test_initializers_hold_a_workspace_until_the_last_is_off(houses: Houses, org: Door) -> None:
     """The phase follows the list in the same commit, on the LogicalCluster and on its Workspace."""
     types = enter(houses, org.post(WORKSPACES, workspace("types", "universal")))
@@ -289,50 +202,6 @@ def test_initializers_hold_a_workspace_until_the_last_is_off(houses: Houses, org
     # What is done stays done.
     again = inside.ask("PATCH", f"{CLUSTER}/status", {"status": {"initializers": names}}, content_type=MERGE)
     assert again.status_code == 403
-
-
-def test_what_the_server_says_of_a_workspace_cannot_be_changed(houses: Houses, org: Door) -> None:
-    """Cluster, URL, type, provenance and the finalizer are the server's."""
-    made = org.post(WORKSPACES, workspace("fixed", "universal"))
-    path = f"{WORKSPACES}/fixed"
-    for body, text in (
-        ({"spec": {"cluster": "other"}}, "cluster"),
-        ({"spec": {"URL": "https://elsewhere"}}, "URL"),
-        ({"spec": {"type": {"name": "team"}}}, "name is immutable"),
-        ({"metadata": {"finalizers": []}}, "core.kcp.io/logicalcluster"),
-        ({"metadata": {"annotations": {"experimental.tenancy.kcp.io/owner": "{}"}}}, "owner"),
-    ):
-        answer = org.ask("PATCH", path, body, content_type=MERGE)
-        assert answer.status_code in (403, 422), answer.text
-        assert text in answer.json()["message"]
-    inside = enter(houses, made)
-    assert inside.ask("DELETE", CLUSTER).status_code == 403
-    for annotation in ("kcp.io/path", "core.kcp.io/max-total-objects", "internal.tenancy.kcp.io/type"):
-        body = {"metadata": {"annotations": {annotation: "1"}}}
-        assert inside.ask("PATCH", CLUSTER, body, content_type=MERGE).status_code == 403
-
-
-def test_root_cannot_be_deleted(houses: Houses, root: Door) -> None:
-    """Not even by those who may do everything."""
-    assert root.ask("DELETE", CLUSTER).status_code == 403
-    assert houses.door(houses.server.cluster("root")).ask("DELETE", CLUSTER).status_code == 403
-
-
-def test_a_tenant_cannot_define_the_kinds_of_tenancy(org: Door) -> None:
-    """What the server itself defines is nobody's to define."""
-    schema = {"openAPIV3Schema": {"type": "object"}}
-    body = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "workspaces.tenancy.kcp.io"},
-        "spec": {
-            "group": "tenancy.kcp.io",
-            "scope": "Cluster",
-            "names": {"plural": "workspaces", "kind": "Workspace"},
-            "versions": [{"name": "v2", "served": True, "storage": True, "schema": schema}],
-        },
-    }
-    assert "the server itself defines this resource" in org.fails(403, "POST", CRDS, body)["message"]
 
 
 def test_a_workspace_goes_with_all_beneath_it(houses: Houses, root: Door) -> None:

@@ -104,6 +104,30 @@ async fn who_may_not_hand_on_a_right_is_told_so_before_a_conflict() {
 }
 
 #[tokio::test]
+async fn a_cluster_role_narrowed_is_narrow_at_once() {
+    let harness = Harness::new().await;
+    make(&harness, "one").await;
+    harness.admit("one", json!({"kind": "User", "name": "alice"})).await;
+    let (roles, path) = (format!("/clusters/one{RBAC}/clusterroles"), format!("/clusters/one{CONFIG_MAPS}"));
+    let role = |verbs: Value| {
+        json!({"apiVersion": V1, "kind": "ClusterRole", "metadata": {"name": "r"},
+            "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": verbs}]})
+    };
+    harness.post("admin", &roles, role(json!(["get", "list"]))).await.expect(201);
+    harness.get("alice", &path).await.expect(403);
+    let bindings = format!("/clusters/one{RBAC}/namespaces/default/rolebindings");
+    let binding = json!({"apiVersion": V1, "kind": "RoleBinding", "metadata": {"name": "b"},
+        "roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": [{"kind": "User", "name": "alice"}]});
+    harness.post("admin", &bindings, binding).await.expect(201);
+    harness.get("alice", &path).await.expect(200);
+    harness.call("admin", "PUT", &format!("{roles}/r"), role(json!(["get"]))).await.expect(200);
+    harness.get("alice", &path).await.expect(403);
+    harness.get("alice", &format!("{path}/made")).await.expect(200);
+    harness.call("admin", "DELETE", &format!("{bindings}/b"), Value::Null).await.expect(200);
+    harness.get("alice", &format!("{path}/made")).await.expect(403);
+}
+
+#[tokio::test]
 async fn view_takes_in_roles_that_are_labelled_for_it() {
     let harness = Harness::new().await;
     make(&harness, "one").await;
