@@ -1,0 +1,1 @@
+"""Random cases, held against models and oracles that share no code with the product."""
