@@ -30,6 +30,7 @@ COMMANDS = (
     ("virtual-workspaces", "kcp.cli.virtual_workspaces", "serve virtual workspaces as a process of their own"),
     ("crd-puller", "kcp.cli.plugin:crd_puller", "definitions of what a Kubernetes API server has"),
     ("crds", "kcp.cli.plugin:crds", "definitions of kinds of Kubernetes that come with kcp"),
+    ("compat", "kcp.cli.plugin:compat", "whether definitions are compatible, and what both take"),
     ("completion", "kcp.cli.complete:script", "print what completes words in a shell"),
     ("version", "kcp.cli.version", "print the version"),
 )

@@ -236,3 +236,28 @@ CRDS = Command(
         ),
     ),
 )
+COMPAT = Command(
+    "compat",
+    "Tell whether every object of one CustomResourceDefinition is one of another, and what both take",
+    "kcp.cli.compat",
+    "OLD NEW",
+    99,
+    (
+        *(flag for flag in CONNECTION if flag.name not in {"kubeconfig", "namespace"}),
+        WORKSPACE,
+        Flag("lcd", "Print the least common denominator: the definition of the objects that both take", default=False),
+        Flag("output", "Form of the report, text or json", default="text", short="o"),
+        Flag("against", "Kubeconfig of a server whose stored objects are held against NEW; OLD may then be left out"),
+    ),
+    examples=(
+        "compat crd-v1.yaml crd-v2.yaml                        # what differs, and an object that shows it",
+        "compat --lcd east.yaml west.yaml > both.yaml          # what objects of both clusters have in common",
+        "compat --against ~/.kube/config crd-v2.yaml           # which stored objects would break, by name",
+        "git show HEAD:crd.yaml | compat - crd.yaml -o json    # for machines",
+    ),
+    statuses=(
+        "0  compatible; with --lcd: there is a common denominator; no stored object breaks",
+        "1  not compatible, or not decided, or stored objects would break",
+        "2  wrong usage, a file that is no definition, a server that does not answer",
+    ),
+)

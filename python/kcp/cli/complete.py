@@ -36,8 +36,9 @@ ROOTS = {
     "ws": commands.WORKSPACES,
     "crds": commands.CRDS,
     "crd-puller": commands.CRD_PULLER,
+    "compat": commands.COMPAT,
 }
-USAGE = """Print a script that completes the words of kcp and crd-puller; kubectl's completion asks the plugins itself.
+USAGE = """Print a script that completes words of kcp, crd-puller and compat; kubectl asks its plugins itself.
 
 Usage:
   kcp completion bash|zsh|fish
@@ -54,18 +55,18 @@ SCRIPTS = {
 		[[ $line == :* ]] || COMPREPLY+=("${line%%$'\\t'*}")
 	done < <(kcp completion words "${COMP_WORDS[@]:0:1}" "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
-complete -o default -F _kcp_words kcp crd-puller
+complete -o default -F _kcp_words kcp crd-puller compat
 """,
-    "zsh": """#compdef kcp crd-puller
+    "zsh": """#compdef kcp crd-puller compat
 _kcp_words() {
 	local line
 	local -a found
 	for line in "${(@f)$(kcp completion words "${words[1]}" "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
 		[[ $line == :* ]] || found+=("${line%%$'\\t'*}")
 	done
-	compadd -a found
+	(( ${#found} )) && compadd -a found || _files
 }
-compdef _kcp_words kcp crd-puller
+compdef _kcp_words kcp crd-puller compat
 """,
     "fish": """function __kcp_words
 	set -l words (commandline -opc)
@@ -73,6 +74,7 @@ compdef _kcp_words kcp crd-puller
 end
 complete -c kcp -a '(__kcp_words)'
 complete -c crd-puller -a '(__kcp_words)'
+complete -c compat -a '(__kcp_words)'
 """,
 }
 

@@ -72,10 +72,20 @@ def crds(arguments: Sequence[str] | None = None) -> int:
     return main(commands.CRDS, "kcp crds", arguments, "error", misused=2)
 
 
-def main(root: Command, line: str, arguments: Sequence[str] | None, prefix: str, *, misused: int = 1) -> int:
+def compat(arguments: Sequence[str] | None = None) -> int:
+    """Run `compat …` and return the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # Upstream's tool has its flag behind one dash.
+    words = ["--lcd" if word == "-lcd" else word for word in words]
+    return main(commands.COMPAT, "compat", words, "error", misused=2, failed=2)
+
+
+def main(
+    root: Command, line: str, arguments: Sequence[str] | None, prefix: str, *, misused: int = 1, failed: int = 1
+) -> int:
     """Run a command below `root`; complaints go to stderr behind `prefix`.
 
-    Wrong usage has the exit status `misused`.
+    Wrong usage has the exit status `misused`, and what cannot be done `failed`.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -95,7 +105,7 @@ def main(root: Command, line: str, arguments: Sequence[str] | None, prefix: str,
         if not _is_expected(error):
             raise
         print(f"{prefix}: {error}", file=sys.stderr)
-        return 1
+        return failed
 
 
 def find(root: Command, line: str, arguments: list[str]) -> tuple[Command, str, list[str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from kcp.compat import judge
-from kcp.compat.schema import ANY, INT_OR_STRING, Atom, Clause, Json, Node, sealed
+from kcp.compat.schema import ANY, INT_OR_STRING, UNSPECIFIED, Atom, Clause, Json, Node, sealed
 from kcp.compat.solve import Search
 from kcp.compat.syntax import TooHardError
 
@@ -89,6 +89,13 @@ class _Goal(NamedTuple):
     message: str
     demand: Node
     """What is to be violated at the place."""
+    below: tuple[_Step, ...] = ()
+    """From there to the place that is told."""
+
+    @property
+    def told(self) -> _Way:
+        """The place that reports name."""
+        return (*self.way, *self.below)
 
 
 def compare(old: Node, new: Node) -> list[Finding]:
@@ -122,6 +129,11 @@ class _Comparison:
     def walk(self, old: Node, new: Node, way: _Way) -> None:
         """Compare two places, and then the places below them."""
         if old.key == new.key or new is ANY or self.full:
+            return
+        if new.key == UNSPECIFIED.key:
+            # It has no places below: whatever is an object loses its fields, at any depth.
+            message = "fields of objects are dropped here"
+            self.ask(_Goal(way, "additionalProperties", message, UNSPECIFIED), old)
             return
         if self.differs_in_type(old, new, way):
             return
@@ -158,16 +170,16 @@ class _Comparison:
         found = self.search.value((self.old,), (demand,))
         if found is None:
             if self.search.cut:
-                self.add(goal.way, goal.rule, f"{goal.message} (undecided: {self.search.cut})", "unproven")
+                self.add(goal.told, goal.rule, f"{goal.message} (undecided: {self.search.cut})", "unproven")
             return bool(self.search.cut)
         value = found.value
         if isinstance(value, dict) and self.old.ruled:
             note = " (an object is found, but rules of the old schema may forbid it)"
-            self.add(goal.way, goal.rule, goal.message + note, "unproven")
+            self.add(goal.told, goal.rule, goal.message + note, "unproven")
         elif self.confirmed(value):
-            self.add(goal.way, goal.rule, goal.message, "incompatible", Witness(value, "old"))
+            self.add(goal.told, goal.rule, goal.message, "incompatible", Witness(value, "old"))
         else:
-            self.add(goal.way, goal.rule, f"{goal.message} (undecided: defaults interfere)", "unproven")
+            self.add(goal.told, goal.rule, f"{goal.message} (undecided: defaults interfere)", "unproven")
         return True
 
     def confirmed(self, value: Json) -> bool:
@@ -228,7 +240,7 @@ class _Comparison:
                 continue
             forbids = sealed(Node(atoms=(Atom("forbidden", name),)))
             message = "properties cleared: the field is dropped" if cleared else "the field is removed"
-            self.ask_inside(_Goal(way, "properties", message, forbids), old, step)
+            self.ask(_Goal(way, "properties", message, forbids, (step,)), old)
         others = tuple(sorted({*old.properties, *new.properties}))
         mine = old.additional or (ANY if old.open_ended else None)
         theirs = new.additional or (ANY if new.open_ended else None)
@@ -239,14 +251,8 @@ class _Comparison:
             return
         rule = "preserve-unknown-fields" if mine is ANY else "additionalProperties"
         closed = sealed(Node(closed=True, properties=dict.fromkeys(others, ANY)))
-        self.ask_inside(_Goal(way, rule, "fields of any name are dropped", closed), old, _Step("extra", others=others))
-
-    def ask_inside(self, goal: _Goal, old: Node, step: _Step) -> None:
-        """Ask at a place, and report at one below it."""
-        before = len(self.findings)
-        self.ask(goal, old)
-        for index in range(before, len(self.findings)):
-            self.findings[index] = self.findings[index]._replace(path=spell((*goal.way, step)))
+        step = _Step("extra", others=others)
+        self.ask(_Goal(way, rule, "fields of any name are dropped", closed, (step,)), old)
 
 
 def _reversed(old: Node, new: Node, value: Json) -> bool:

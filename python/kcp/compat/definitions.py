@@ -242,6 +242,11 @@ def _example(definition: Definition, version: Version | None = None) -> Json:
     return {"apiVersion": definition.api_version(version.name), "kind": definition.kind, "metadata": {"name": "a"}}
 
 
+def example(definition: Definition) -> Witness:
+    """Return an object of a definition, for one that is gone."""
+    return Witness(_example(definition), "old")
+
+
 def _finding(rule: str, message: str, witness: Witness) -> Finding:
     return Finding("", rule, message, "incompatible", witness)
 
@@ -292,6 +297,7 @@ __all__ = [
     "check",
     "common",
     "differences",
+    "example",
     "read",
     "ruled",
 ]

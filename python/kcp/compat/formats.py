@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ SAMPLES: dict[str, tuple[str, ...]] = {
 STRANGE = ("", "%", "-", "a b", "_", "\n", "a", "0", "1s", "2020-01-31")
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_HOST = re.compile(r"[aS0-9](-?[aS0-9]{0,62})?|([aS0-9]([aS0-9-]{0,61}[aS0-9])?\.)+a{2,63}")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(.[0-9]+)?(z|[+-][0-9]{2}:[0-9]{2})", re.ASCII)
 _DURATION = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+", re.ASCII)
 _SPELLED = re.compile(r"([0-9]+)[\t\n\f\r ]*([A-Za-zµ]+)")
@@ -95,14 +97,16 @@ def _is_cidr(text: str) -> bool:
 
 
 def _is_hostname(text: str) -> bool:
-    def sign(character: str) -> bool:
-        return character.isalnum() if character.isascii() else character.isalpha()
+    if len(text.encode()) > 255 or any(len(label.encode()) > 63 for label in text.split(".")):
+        return False
+    # Letters of any script and symbols count; what they are is told by a letter of their own, for the shape.
+    shape = "".join("a" if c.isascii() and c.isalpha() else _script(c) for c in text)
+    return _HOST.fullmatch(shape) is not None
 
-    labels = text.split(".")
-    fits = all(label and len(label.encode()) <= 63 and all(sign(c) or c == "-" for c in label) for label in labels)
-    whole = fits and all(label[0] != "-" and label[-1] != "-" for label in labels) and len(text.encode()) <= 255
-    last = labels[-1]
-    return whole and (len(labels) == 1 or (len(last) >= 2 and not any(c in "0123456789-" for c in last)))
+
+def _script(character: str) -> str:
+    category = unicodedata.category(character)
+    return "a" if category.startswith("L") else "S" if category.startswith("S") else character
 
 
 def _is_isbn10(text: str) -> bool:

@@ -27,6 +27,8 @@ __all__ = ["Found", "Search"]
 MAX_STEPS = 200_000
 # Longest list or object that is built to satisfy a bound.
 MAX_COUNT = 2_000
+# Deepest place that is searched.
+MAX_DEPTH = 80
 # In this order a value is looked for: short ones first.
 KINDS = ("string", "integer", "boolean", "object", "array", "float", "null")
 _TYPES = {
@@ -96,6 +98,10 @@ class Search:
         self.cut = ""
         """Why the last search is not a proof; empty: it is."""
         self._known: dict[_Key, tuple[Found | None, str]] = {}
+        self._active: dict[_Key, int] = {}
+        """Questions that are being answered, with their depths."""
+        self._lowest = MAX_DEPTH
+        """The least deep of them that was met again."""
 
     def value(self, takers: Sequence[Node], refusers: Sequence[Node] = ()) -> Found | None:
         """Return a value that all takers take and no refuser takes; None: see `cut`."""
@@ -109,12 +115,27 @@ class Search:
         if (known := self._known.get(key)) is not None:
             self.cut = self.cut or known[1]
             return known[0]
+        if (again := self._active.get(key)) is not None:
+            # A value that holds a smaller one of the same kind is not the smallest: nothing is lost without it.
+            self._lowest = min(self._lowest, again)
+            return None
+        depth = len(self._active)
+        if depth >= MAX_DEPTH:
+            self.cut = self.cut or "the schemas are too deep"
+            return None
         before, self.cut = self.cut, ""
-        found = next(self._values(takers, refusers), None)
+        outer, self._lowest = self._lowest, MAX_DEPTH
+        self._active[key] = depth
+        try:
+            found = next(self._values(takers, refusers), None)
+        finally:
+            del self._active[key]
         if found is not None:
             self.cut = ""
-        if found is not None or self.steps > 0:
+        # "There is none" may only mean that there is none without a value that is still being looked for.
+        if found is not None or (self.steps > 0 and self._lowest >= depth):
             self._known[key] = (found, self.cut)
+        self._lowest = min(outer, self._lowest if self._lowest < depth else MAX_DEPTH)
         self.cut = before or self.cut
         return found
 
@@ -226,7 +247,7 @@ class Search:
         while len(items) < max(least, len(refused_each)):
             others = refused_each[len(items)] if len(items) < len(refused_each) else ()
             if doubled and len(items) >= len(refused_each) + 1:
-                twin = self._twin(items[-1], takers, unique)
+                twin = self._twin(items[-1], takers, doubled[0], unique)
                 if twin is None:
                     return None
                 items.append(twin.value)
@@ -238,11 +259,15 @@ class Search:
             items.append(found.value)
         return Found(items)
 
-    def _twin(self, item: Json, takers: tuple[Node, ...], unique: list[Atom]) -> Found | None:
+    def _twin(self, item: Json, takers: tuple[Node, ...], doubled: Atom, unique: list[Atom]) -> Found | None:
+        """Return an item that is the same to one restriction and differs to others."""
         if not unique:
             return Found(item)
-        self.cut = self.cut or "a list whose items are unique in one way and not in another"
-        return None
+        found = self._value((*takers, _like(item, doubled)), tuple(_like(item, atom) for atom in unique))
+        if found is None:
+            # Another first item might have a twin.
+            self.cut = self.cut or "a list whose items are unique in one way and not in another"
+        return found
 
     def _object(self, case: _Case) -> Found | None:
         for breaches in _placed(case):

@@ -13,7 +13,7 @@ from tests.property.compat.strategies import pairs, values
 
 Json = Any
 # KCP_PROPERTY_EXAMPLES runs more.
-EXAMPLES = int(os.environ.get("KCP_PROPERTY_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("KCP_PROPERTY_EXAMPLES", "100"))
 many = settings(
     max_examples=EXAMPLES,
     deadline=None,
