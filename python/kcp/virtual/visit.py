@@ -266,8 +266,16 @@ class Visit:
             raise StatusError.of(answer.status, answer.body)
         return json.loads(answer.body)
 
-    async def forward(self, target: str, user: User, *, body: bytes | None = None, method: str | None = None) -> None:
-        """Answer with what `user` gets for `target`, byte for byte.
+    async def forward(
+        self,
+        target: str,
+        user: User,
+        *,
+        body: bytes | None = None,
+        method: str | None = None,
+        headers: Headers | None = None,
+    ) -> None:
+        """Answer with what `user` gets for `target`, byte for byte; `headers` go along with the client's own.
 
         Raises:
             BrokenPipeError: the answer broke off; the client's breaks off as well.
@@ -275,7 +283,7 @@ class Visit:
         if body is None:
             body = b"" if self.method in {"GET", "HEAD"} else await self.body()
         opened = self.upstream.stream(
-            method or self.method, target, headers=self.passed_headers(), body=body, user=user
+            method or self.method, target, headers=[*self.passed_headers(), *(headers or [])], body=body, user=user
         )
         async with opened as answer:
             await self.begin(answer.status, [pair for pair in answer.headers if pair[0] not in _OWN])

@@ -19,6 +19,7 @@ use crate::registry::{BuiltIns, Registry};
 use crate::respond;
 use crate::tenancy::paths::Paths;
 use crate::tenancy::types::Types;
+use crate::tenancy::view::Bells;
 use kcp_storage::{Backend, Event, Observer, Revision};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,7 +61,7 @@ pub struct ApiServer {
     /// How callers prove who they are.
     pub authentication: Authentication,
     /// What callers may do.
-    pub authorization: Authorization,
+    pub authorization: Arc<Authorization>,
     /// What passes to the application behind the bridge.
     pub bridge: Option<Arc<dyn Bridge>>,
     /// Who decides what needs judgement.
@@ -91,6 +92,8 @@ pub struct ApiServer {
     pub metrics: Metrics,
     /// How many objects a logical cluster may hold.
     pub quota: Quota,
+    /// Who watches the Workspaces that he may enter.
+    pub bells: Arc<Bells>,
 }
 
 /// Tells waiting requests which revision was committed last.
@@ -112,7 +115,7 @@ impl ApiServer {
     pub fn new(config: Config) -> Result<Arc<Self>, String> {
         let registry =
             Arc::new(Registry::new(config.built_ins.publishing(&config.root_ca)?, Arc::clone(&config.store))?);
-        let authorization = Authorization::new(&config.store);
+        let authorization = Arc::new(Authorization::new(&config.store));
         let quota = Quota::new(config.total_object_limit, authorization.generations());
         let virtual_workspace_url = match config.virtual_workspace_url {
             url if url.is_empty() => format!("https://{}", config.external_address),
@@ -127,6 +130,7 @@ impl ApiServer {
             types: Types::new(&*config.store),
             hooks: config.hooks.unwrap_or_else(|| Arc::new(Nobody)),
             paths: Paths::new(&config.store),
+            bells: Bells::new(&config.store),
             store: config.store,
             clock: config.clock,
             registry,

@@ -216,6 +216,15 @@ pub trait Backend: Send + Sync + 'static {
     /// Delivers each change in a range after `since` once, in revision order. A `since` in the future is allowed.
     fn watch(&self, query: WatchQuery) -> Result<Watch, Error>;
 
+    /// The changes in a range after `since` up to `upto`, a revision that reads see, in revision order.
+    /// [`Error::Compacted`] when history does not reach back that far.
+    fn changes<'a>(
+        &'a self,
+        range: &'a KeyRange,
+        since: Revision,
+        upto: Revision,
+    ) -> BoxFuture<'a, Result<Vec<Arc<Event>>, Error>>;
+
     /// Keys whose current value carries a term that starts with `prefix`, sorted by term and key, at most `limit`.
     fn index<'a>(
         &'a self,
@@ -230,8 +239,8 @@ pub trait Backend: Send + Sync + 'static {
     /// Ends every watch with [`crate::WatchError::Closed`]; later ones end at once. The first step of a shutdown.
     fn end_watches(&self);
 
-    /// Ends with [`crate::WatchError::Closed`] every watch of one logical cluster but those of `except`, a resource. Later
-    /// ones live.
+    /// Ends with [`crate::WatchError::Closed`] every watch of one logical cluster, and every watch over all of them, but
+    /// those of `except`, a resource. Later ones live.
     fn end_watches_of(&self, cluster: &str, except: &str);
 
     /// Stops taking commits, finishes the queued ones, ends watches with [`crate::WatchError::Closed`] and closes files.

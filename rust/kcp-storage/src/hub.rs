@@ -107,7 +107,7 @@ impl Hub {
         }
     }
 
-    /// Ends the watches of one logical cluster but those of one resource.
+    /// Ends the watches of one logical cluster, and those over all of them, but those of one resource.
     pub fn close_cluster(&self, cluster: &str, except: &str) {
         let mut ended = Vec::new();
         let mut inner = self.inner.lock();
@@ -115,11 +115,12 @@ impl Hub {
             let mut parts = prefix.split(|byte| *byte == 0);
             let resource = parts.next();
             // A range of one resource everywhere ends behind the resource's zero: its second part is empty.
-            let of_cluster = parts.next() == Some(cluster.as_bytes()) && resource != Some(except.as_bytes());
-            if of_cluster {
+            let reaches = parts.next().is_some_and(|part| part.is_empty() || part == cluster.as_bytes());
+            let ends = reaches && resource != Some(except.as_bytes());
+            if ends {
                 ended.append(&mut group.slots);
             }
-            !of_cluster
+            !ends
         });
         inner.watchers -= ended.len();
         drop(inner);

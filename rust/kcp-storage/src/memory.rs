@@ -357,6 +357,15 @@ impl Backend for Memory {
         Ok(Watch::start(query.range, query.since, query.buffer, &self.hub, self.shared.clone()))
     }
 
+    fn changes<'a>(
+        &'a self,
+        range: &'a KeyRange,
+        since: Revision,
+        upto: Revision,
+    ) -> BoxFuture<'a, Result<Vec<Arc<Event>>, Error>> {
+        Box::pin(crate::watch::changes(&*self.shared, range, since, upto))
+    }
+
     fn index<'a>(
         &'a self,
         prefix: &'a [u8],

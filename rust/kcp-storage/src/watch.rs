@@ -6,7 +6,7 @@
 //! before they publish it, so nothing falls between the two.
 
 use crate::hub::{Hub, Subscription};
-use crate::{Event, KeyRange, Revision, WatchError};
+use crate::{Error, Event, KeyRange, Revision, WatchError};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -27,6 +27,25 @@ pub(crate) trait History: Send + Sync {
         upto: Revision,
         out: &mut Vec<Arc<Event>>,
     ) -> Result<Revision, WatchError>;
+}
+
+/// Past changes of a range, all of them.
+pub(crate) async fn changes(
+    history: &dyn History,
+    range: &KeyRange,
+    since: Revision,
+    upto: Revision,
+) -> Result<Vec<Arc<Event>>, Error> {
+    let (mut found, mut at) = (Vec::new(), since);
+    while at < upto {
+        at = history.read(range, at, upto, &mut found).map_err(|error| match error {
+            WatchError::Compacted { requested, oldest } => Error::Compacted { requested, oldest },
+            other => Error::Unavailable(other.to_string()),
+        })?;
+        // A long way back lets others have the thread.
+        tokio::task::yield_now().await;
+    }
+    Ok(found)
 }
 
 /// A reader's end of a subscription. Dropping it ends the subscription.

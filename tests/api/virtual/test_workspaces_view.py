@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.api.conftest import RBAC
 from tests.api.test_workspaces import WORKSPACES, unique, workspace
-from tests.api.virtual.test_lifecycle import TABLE, grant
+from tests.api.virtual.test_lifecycle import MERGE, TABLE, grant
+from tests.e2e.conftest import TOOLS
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Door, Houses
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.api.conftest import Door, Houses, Json
 
 
 def view(houses: Houses, scope: str, user: str = "alice") -> Door:
@@ -79,3 +88,174 @@ def test_administrators_see_all_workspaces(houses: Houses) -> None:
     root.post(WORKSPACES, workspace(name, "organization"))
     assert name in names(view(houses, "all", "kcp-admin"))
     assert name not in names(view(houses, "organization", "kcp-admin"))
+
+
+def team(houses: Houses, name: str = "") -> tuple[str, Door]:
+    """Make a workspace that alice may not enter; return its name and the administrator's way in."""
+    root = houses.door(houses.server.cluster("root"), "kcp-admin")
+    made = root.post(WORKSPACES, workspace(name or unique("team"), "organization"))
+    return made["metadata"]["name"], houses.door(houses.server.cluster(made["spec"]["cluster"]), "kcp-admin")
+
+
+def revoke(within: Door, role: str) -> None:
+    """Take a grant back."""
+    assert within.ask("DELETE", f"{RBAC}/clusterrolebindings/{role}").is_success
+
+
+def label(houses: Houses, name: str, **labels: str) -> None:
+    """Change a workspace in root."""
+    root = houses.door(houses.server.cluster("root"), "kcp-admin")
+    body = {"metadata": {"labels": labels}}
+    assert root.ask("PATCH", f"{WORKSPACES}/{name}", body, content_type=MERGE).is_success
+
+
+def watch(stack: ExitStack, door: Door, query: str, **headers: str) -> Iterator[Json]:
+    """Open a watch with more parameters and return its events."""
+    named = {"authorization": f"Bearer {door.token}", **headers}
+    url = f"{door.base}{WORKSPACES}?watch=true&{query}"
+    answer = stack.enter_context(door.client.stream("GET", url, headers=named))
+    assert answer.status_code == 200, answer.read()
+    return (json.loads(line) for line in answer.iter_lines())
+
+
+def test_a_watch_tells_who_gets_in_and_who_is_out(houses: Houses) -> None:
+    name, within = team(houses)
+    hidden, _ = team(houses)
+    everything = view(houses, "all")
+    since = everything.get(WORKSPACES)["metadata"]["resourceVersion"]
+    with ExitStack() as stack:
+        events = everything.events(stack, WORKSPACES, since)
+        role = unique("enter")
+        grant(within, role, [])
+        gained = next(events)
+        assert (gained["type"], gained["object"]["metadata"]["name"]) == ("ADDED", name)
+        label(houses, hidden, some="thing")
+        label(houses, name, some="thing")
+        changed = next(events)
+        assert (changed["type"], changed["object"]["metadata"]["name"]) == ("MODIFIED", name)
+        assert changed["object"]["metadata"]["labels"]["some"] == "thing"
+        revoke(within, role)
+        lost = next(events)
+        assert (lost["type"], lost["object"]["metadata"]["name"]) == ("DELETED", name)
+        # One that is made and one that is deleted.
+        org = houses.door(within.base, "alice")
+        grant(within, unique("creator"), [{"apiGroups": ["tenancy.kcp.io"], "resources": ["*"], "verbs": ["*"]}])
+        assert next(events)["type"] == "ADDED"
+        mine = org.post(WORKSPACES, workspace(unique("mine")))["metadata"]["name"]
+        # Another change of what is born may be told before it is deleted.
+        assert org.ask("DELETE", f"{WORKSPACES}/{mine}").is_success
+        told = [next(events)]
+        while told[-1]["type"] != "DELETED":
+            told.append(next(events))
+        assert {event["object"]["metadata"]["name"] for event in told} == {mine}
+        assert told[0]["type"] == "ADDED"
+    # Whoever was away hears the same.
+    with ExitStack() as stack:
+        events = everything.events(stack, WORKSPACES, since)
+        told = [next(events)]
+        while told[-1]["object"]["metadata"]["name"] != mine or told[-1]["type"] != "DELETED":
+            told.append(next(events))
+        kinds = [event["type"] for event in told if event["object"]["metadata"]["name"] == name]
+        assert kinds == ["ADDED", "MODIFIED", "DELETED", "ADDED"]
+        assert hidden not in json.dumps(told)
+
+
+def test_a_watch_takes_the_options_of_every_watch(houses: Houses) -> None:
+    name, within = team(houses)
+    role = unique("enter")
+    grant(within, role, [])
+    everything = view(houses, "all")
+    options = "allowWatchBookmarks=true&timeoutSeconds=4"
+    # The state first, then the mark of its end.
+    with ExitStack() as stack:
+        begins = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+        events = watch(stack, everything, f"{begins}&{options}&labelSelector=picked")
+        mark = next(events)
+        assert (mark["type"], mark["object"]["kind"]) == ("BOOKMARK", "Workspace")
+        assert mark["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+        label(houses, name, picked="yes")
+        picked = next(events)
+        assert (picked["type"], picked["object"]["metadata"]["name"]) == ("ADDED", name)
+        revision = int(picked["object"]["metadata"]["resourceVersion"])
+        rest = list(events)
+        assert rest, "a bookmark before the end"
+        assert {event["type"] for event in rest} == {"BOOKMARK"}
+        assert int(rest[-1]["object"]["metadata"]["resourceVersion"]) >= revision
+    # Who gets in sees an object of an earlier revision, and by the bookmark where he is.
+    revoke(within, role)
+    with ExitStack() as stack:
+        events = watch(stack, everything, f"{options}&resourceVersion={rest[-1]['object']['metadata']['resourceVersion']}")
+        assert next(events)["type"] == "DELETED"
+        back = unique("enter")
+        grant(within, back, [])
+        gained = next(event for event in events if event["type"] != "BOOKMARK")
+        assert int(gained["object"]["metadata"]["resourceVersion"]) == revision
+        assert int(next(events)["object"]["metadata"]["resourceVersion"]) > revision
+    # All that is there, as tables.
+    with ExitStack() as stack:
+        events = watch(stack, everything, "timeoutSeconds=1", accept=TABLE)
+        tables = [event["object"] for event in events]
+        assert tables[0]["kind"] == "Table"
+        assert [column["name"] for column in tables[0]["columnDefinitions"]][:2] == ["Name", "Type"]
+        assert name in {row["cells"][0] for table in tables for row in table["rows"]}
+    with ExitStack() as stack:
+        old = next(watch(stack, everything, "resourceVersion=1&timeoutSeconds=30"), None)
+        assert old is None or old["type"] in {"ADDED", "ERROR"}
+    for query in ("resourceVersion=x", "sendInitialEvents=true", "labelSelector=!!"):
+        assert everything.ask("GET", f"{WORKSPACES}?watch=true&{query}").status_code in {400, 422, 500}
+
+
+@pytest.mark.parametrize("scope", ["personal", "organization", "all"])
+def test_nobody_watches_for_somebody_else(houses: Houses, scope: str) -> None:
+    name, _ = team(houses)
+    shown, other = team(houses)
+    grant(other, unique("enter"), [])
+    forged = {"x-kcp-internal-viewer": json.dumps({"user": "root", "groups": ["system:masters"], "scope": "all"})}
+
+    def names_of(door: Door, seconds: int = 1) -> set[str]:
+        with ExitStack() as stack:
+            events = watch(stack, door, f"timeoutSeconds={seconds}", **forged)
+            return {event["object"]["metadata"]["name"] for event in events}
+
+    seen = names_of(view(houses, scope))
+    assert (shown in seen, name in seen) == (scope == "all", False)
+    # Administrators see everything by their own right, and the header says nothing for them.
+    everywhere = houses.door(houses.server.cluster("*"), "kcp-admin")
+    forged["x-kcp-internal-viewer"] = json.dumps({"user": "alice"})
+    assert {name, shown} <= names_of(everywhere)
+    # Who may do everything says for whom he asks.
+    seen = names_of(houses.door(houses.server.cluster("*")))
+    assert (shown in seen, name in seen) == (True, False)
+    forged["x-kcp-internal-viewer"] = json.dumps({"user": "alice", "scope": "none"})
+    everywhere = houses.door(houses.server.cluster("*"))
+    refused = everywhere.ask("GET", f"{WORKSPACES}?watch=true", **forged)
+    assert refused.status_code == 400, refused.text
+    alice = houses.door(houses.server.cluster("*"), "alice")
+    assert alice.ask("GET", f"{WORKSPACES}?watch=true", **forged).status_code == 403
+
+
+def test_kubectl_watches(houses: Houses, tmp_path: Path) -> None:
+    authority = tmp_path / "ca.crt"
+    authority.write_bytes(houses.server.ca)
+    door = view(houses, "all")
+    command = [str(TOOLS / "kubectl"), "--kubeconfig", "/dev/null", "--cache-dir", str(tmp_path / "cache")]
+    command += ["--token", str(door.token), "--certificate-authority", str(authority), "--server", door.base]
+    before, first = team(houses)
+    grant(first, unique("enter"), [])
+    kubectl = subprocess.Popen(
+        [*command, "get", "workspaces", "--watch", "--output-watch-events"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert kubectl.stdout is not None
+        assert next(kubectl.stdout).split()[:3] == ["EVENT", "NAME", "TYPE"]
+        while next(kubectl.stdout).split()[1] != before:
+            pass
+        name, within = team(houses)
+        role = unique("enter")
+        grant(within, role, [])
+        assert next(line for line in kubectl.stdout if name in line).split()[:3] == ["ADDED", name, "organization"]
+        revoke(within, role)
+        assert next(line for line in kubectl.stdout if name in line).split()[:2] == ["DELETED", name]
+    finally:
+        kubectl.kill()
+        kubectl.communicate()

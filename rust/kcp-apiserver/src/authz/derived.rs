@@ -154,7 +154,11 @@ impl Derived {
     /// Reads one logical cluster at one revision. A state put together from several would show grants that never
     /// stood side by side.
     pub async fn load(store: &dyn Backend, cluster: &str) -> Result<Self, Error> {
-        let at = store.head();
+        Self::load_at(store, cluster, store.head()).await
+    }
+
+    /// The same as it was at a revision.
+    pub async fn load_at(store: &dyn Backend, cluster: &str, at: Revision) -> Result<Self, Error> {
         let row = all(store, LOGICAL_CLUSTERS, cluster, at).await?.first().map(row);
         let mut state = Self::of_row(row);
         for item in all(store, ROLES, cluster, at).await? {

@@ -16,6 +16,10 @@ use std::collections::BTreeSet;
 const LONGEST: usize = 4096;
 /// Index entries that are read at a time.
 const PAGE: usize = 256;
+/// What carries terms of those who may enter.
+const INDEXED: [&str; 2] = [CLUSTER_ROLE_BINDINGS, LOGICAL_CLUSTERS];
+/// What the terms of subjects begin with.
+pub const SUBJECT: &str = "subject/";
 /// Sorts behind every name of an object.
 const END: &str = "\u{10ffff}";
 
@@ -43,7 +47,7 @@ pub fn subject_terms(object: &Value) -> Vec<Bytes> {
 }
 
 fn term(kind: &str, name: &str) -> Bytes {
-    Bytes::from(format!("subject/{kind}/{name}"))
+    Bytes::from(format!("{SUBJECT}{kind}/{name}"))
 }
 
 /// The logical clusters that somebody may enter, in the order of their names, some at a time.
@@ -55,6 +59,13 @@ pub struct Entries {
     pub clusters: Vec<String>,
     /// Where the next ones begin; `None` behind the last.
     pub after: Option<String>,
+}
+
+/// Logical clusters that an index term of somebody leads to, in the order of their names, each once: whether he may enter
+/// is another question.
+pub struct Candidates {
+    cursors: Vec<Cursor>,
+    last: String,
 }
 
 /// Where a term's keys of one resource are being read.
@@ -74,40 +85,71 @@ impl Authorization {
         if user.is_in(MASTERS) || user.is_in(ADMIN) {
             return Ok(Entries { everywhere: true, ..Entries::default() });
         }
-        let names = user.groups.iter().map(|group| term("Group", group));
-        let terms: BTreeSet<Bytes> = names.chain([term("User", &user.name)]).collect();
-        let mut cursors: Vec<Cursor> = terms
-            .into_iter()
-            .flat_map(|term| {
-                [CLUSTER_ROLE_BINDINGS, LOGICAL_CLUSTERS].map(|resource| Cursor {
-                    term: term.clone(),
-                    resource,
-                    read: [].into(),
-                    done: false,
-                })
-            })
-            .collect();
+        let mut candidates = Candidates::of(user, after);
         let mut entries = Entries::default();
-        let mut last = after.to_owned();
-        loop {
-            // The cursors advance together, so that a cluster that several terms lead to is seen once.
-            let mut next: Option<&str> = None;
-            for cursor in &mut cursors {
-                cursor.advance(&*self.store, &last).await?;
-            }
-            for first in cursors.iter().filter_map(|cursor| cursor.read.front()) {
-                next = Some(next.map_or(first, |next| next.min(first)));
-            }
-            let Some(cluster) = next.map(str::to_owned) else { return Ok(entries) };
+        while let Some(cluster) = candidates.next(&*self.store).await? {
             if self.enters(&cluster, user).await? {
                 if entries.clusters.len() == limit.max(1) {
                     entries.after = entries.clusters.last().cloned();
                     return Ok(entries);
                 }
-                entries.clusters.push(cluster.clone());
+                entries.clusters.push(cluster);
             }
-            last = cluster;
         }
+        Ok(entries)
+    }
+}
+
+/// The index terms that lead to the logical clusters somebody may enter.
+pub fn terms_of(user: &UserInfo) -> BTreeSet<Bytes> {
+    let groups = user.groups.iter().map(|group| term("Group", group));
+    groups.chain([term("User", &user.name)]).collect()
+}
+
+/// Whether an index term of `user` leads to `cluster`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn is_candidate(store: &dyn Backend, user: &UserInfo, cluster: &str) -> Result<bool, Status> {
+    for term in terms_of(user) {
+        for resource in INDEXED {
+            let after = IndexEntry { term: term.clone(), key: Key::new(resource, cluster, "", "") };
+            let found = store.index(&term, Some(&after), 1).await;
+            let found = found.map_err(|error| crate::verbs::storage_error(&error))?;
+            let leads = |entry: &IndexEntry| {
+                entry.term == term && entry.key.resource() == resource && entry.key.cluster() == cluster
+            };
+            if found.first().is_some_and(leads) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+impl Candidates {
+    /// Those of `user` behind `after`, a name or nothing.
+    pub fn of(user: &UserInfo, after: &str) -> Self {
+        let cursors = terms_of(user).into_iter().flat_map(|term| {
+            INDEXED.map(|resource| Cursor { term: term.clone(), resource, read: [].into(), done: false })
+        });
+        Self { cursors: cursors.collect(), last: after.to_owned() }
+    }
+
+    /// The next one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn next(&mut self, store: &dyn Backend) -> Result<Option<String>, Status> {
+        // The cursors advance together, so that a cluster that several terms lead to is seen once.
+        for cursor in &mut self.cursors {
+            cursor.advance(store, &self.last).await?;
+        }
+        let next = self.cursors.iter().filter_map(|cursor| cursor.read.front()).min().cloned();
+        if let Some(cluster) = &next {
+            self.last.clone_from(cluster);
+        }
+        Ok(next)
     }
 }
 

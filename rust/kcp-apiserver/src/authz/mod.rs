@@ -33,7 +33,7 @@ use effective::effective;
 use generations::{Generations, LOGICAL_CLUSTERS};
 use guards::{Case, Verdict};
 use kcp_apimachinery::status::Status;
-use kcp_storage::{Backend, Key, Observer};
+use kcp_storage::{Backend, Key, Observer, Revision};
 use offline::Offline;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -168,7 +168,24 @@ impl Authorization {
     /// When the store cannot be read.
     pub async fn enters(&self, cluster: &str, user: &UserInfo) -> Result<bool, Status> {
         let decision = self.permits(cluster, user, &Attributes::path(ENTER, "/")).await?;
-        Ok(!matches!(decision.step, guards::REQUIRED_GROUPS | guards::CONTENT))
+        Ok(is_entry(&decision))
+    }
+
+    /// Whether `user` could be in `cluster` by its row, roles and bindings as they were at a revision, and by the rules
+    /// of all clusters as they are now.
+    ///
+    /// # Errors
+    /// When the store cannot be read; 410 when history does not reach back to the revision.
+    pub async fn entered_at(&self, cluster: &str, user: &UserInfo, at: Revision) -> Result<bool, Status> {
+        let users = effective(cluster, user);
+        let own = Derived::load_at(&*self.store, cluster, at).await;
+        let own = Arc::new(own.map_err(|error| crate::verbs::storage_error(&error))?);
+        let base = self.state(BASE).await?;
+        let granted = Granted::picked(cluster, &users, own, base);
+        let attributes = Attributes::path(ENTER, "/");
+        let case =
+            Case { cluster, user, acting: &users[0], granted: &granted, attributes: &attributes, deep: false };
+        Ok(is_entry(&guards::decide(&case, |_, _| {})))
     }
 
     /// Whether a logical cluster is offline for what addresses `resource` in `group`.
@@ -283,22 +300,7 @@ impl Authorization {
         {
             return Ok(granted);
         }
-        let mut by_namespace = HashMap::new();
-        // Bindings of the base resolve in the base alone, or a tenant's role could stand in for a bootstrap role.
-        base.grants(None, users, &mut by_namespace);
-        if cluster != BASE {
-            own.grants(Some(&base), users, &mut by_namespace);
-        }
-        let mut granted = Granted::of_row(own);
-        cluster.clone_into(&mut granted.cluster);
-        granted.base = base;
-        granted.users = users.iter().map(|user| (user.name.clone(), user.groups.clone())).collect();
-        granted.wide = by_namespace.remove("").unwrap_or_default();
-        let count: usize = by_namespace.values().map(|scope| scope.grants.len() + 1).sum();
-        granted.weight = 256 * users.len() as u64 + 160 * (count + granted.wide.grants.len()) as u64;
-        granted.by_namespace = by_namespace;
-        granted.entry = granted.find(&Attributes::path(ENTER, "/")).cloned();
-        let granted = Arc::new(granted);
+        let granted = Arc::new(Granted::picked(cluster, users, own, base));
         self.granted.insert(key, Arc::clone(&granted));
         Ok(granted)
     }
@@ -312,6 +314,11 @@ impl Authorization {
         }
         hasher.finish()
     }
+}
+
+/// Whether a decision about entering was not one of the guards of entry.
+fn is_entry(decision: &Decision) -> bool {
+    !matches!(decision.step, guards::REQUIRED_GROUPS | guards::CONTENT)
 }
 
 fn unreadable(cluster: &str, error: &kcp_storage::Error) -> Status {
@@ -347,6 +354,26 @@ impl Granted {
             entry: None,
             weight: 0,
         }
+    }
+
+    /// What applies to `users` in a logical cluster, of whom the first acts.
+    fn picked(cluster: &str, users: &[UserInfo], own: Arc<Derived>, base: Arc<Derived>) -> Self {
+        let mut by_namespace = HashMap::new();
+        // Bindings of the base resolve in the base alone, or a tenant's role could stand in for a bootstrap role.
+        base.grants(None, users, &mut by_namespace);
+        if cluster != BASE {
+            own.grants(Some(&base), users, &mut by_namespace);
+        }
+        let mut granted = Granted::of_row(own);
+        cluster.clone_into(&mut granted.cluster);
+        granted.base = base;
+        granted.users = users.iter().map(|user| (user.name.clone(), user.groups.clone())).collect();
+        granted.wide = by_namespace.remove("").unwrap_or_default();
+        let count: usize = by_namespace.values().map(|scope| scope.grants.len() + 1).sum();
+        granted.weight = 256 * users.len() as u64 + 160 * (count + granted.wide.grants.len()) as u64;
+        granted.by_namespace = by_namespace;
+        granted.entry = granted.find(&Attributes::path(ENTER, "/")).cloned();
+        granted
     }
 
     /// The key is a hash, so identities are compared in full; the derived states are compared by identity, and this

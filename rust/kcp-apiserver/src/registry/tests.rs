@@ -3,7 +3,7 @@
 use super::*;
 use crate::codec;
 use kcp_storage::{
-    Backend, Batch, BoxFuture, CommitError, Committed, Counts, Error, Expect, IndexEntry, Item, Key, ListQuery, Memory,
+    Backend, Batch, BoxFuture, CommitError, Committed, Counts, Error, Event, Expect, IndexEntry, Item, Key, KeyRange, ListQuery, Memory,
     Observer, Op, Page, Revision, Watch, WatchQuery,
 };
 use serde_json::{Value, json};
@@ -54,6 +54,15 @@ impl Backend for Counting {
 
     fn watch(&self, query: WatchQuery) -> Result<Watch, Error> {
         self.memory.watch(query)
+    }
+
+    fn changes<'a>(
+        &'a self,
+        range: &'a KeyRange,
+        since: Revision,
+        upto: Revision,
+    ) -> BoxFuture<'a, Result<Vec<Arc<Event>>, Error>> {
+        self.memory.changes(range, since, upto)
     }
 
     fn index<'a>(

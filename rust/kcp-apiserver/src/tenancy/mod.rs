@@ -7,6 +7,7 @@ pub mod names;
 pub mod paths;
 pub mod row;
 pub mod types;
+pub mod view;
 
 /// Storage name of workspaces.
 pub const WORKSPACES: &str = "workspaces.tenancy.kcp.io";

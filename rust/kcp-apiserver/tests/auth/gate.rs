@@ -38,9 +38,9 @@ async fn a_cluster_that_goes_offline_ends_its_watches_and_says_so() {
     let harness = Harness::new().await;
     own(&harness, "one", "bob").await;
     own(&harness, "two", "bob").await;
-    let open = async |path: &str| {
+    let open = async |token: &str, path: &str| {
         let body = Full::new(bytes::Bytes::new()).map_err(|never| match never {}).boxed();
-        let request = http::Request::get(format!("{path}?watch=true")).header("authorization", "Bearer bob").body(body);
+        let request = http::Request::get(format!("{path}?watch=true")).header("authorization", format!("Bearer {token}")).body(body);
         let response = harness.server.handle(request.expect("a request"), Peer::default()).await;
         assert_eq!(response.status(), 200, "{path}");
         let mut body = response.into_body();
@@ -48,15 +48,29 @@ async fn a_cluster_that_goes_offline_ends_its_watches_and_says_so() {
         body.frame().await.expect("an event").expect("an event");
         body
     };
-    let maps = open(&format!("/clusters/one{CONFIG_MAPS}")).await;
-    let mut other = open(&format!("/clusters/two{CONFIG_MAPS}")).await;
-    let mut rows = open("/clusters/one/apis/core.kcp.io/v1alpha1/logicalclusters").await;
+    let maps = open("bob", &format!("/clusters/one{CONFIG_MAPS}")).await;
+    let mut other = open("bob", &format!("/clusters/two{CONFIG_MAPS}")).await;
+    let mut rows = open("bob", "/clusters/one/apis/core.kcp.io/v1alpha1/logicalclusters").await;
+    let everywhere = open("admin", "/clusters/*/api/v1/configmaps").await;
+    let mut all_rows = open("admin", "/clusters/*/apis/core.kcp.io/v1alpha1/logicalclusters").await;
     mark(&harness, "one", json!({"core.kcp.io/inactive": "true"})).await;
-    let ended = tokio::time::timeout(Duration::from_secs(30), maps.collect()).await;
-    ended.expect("the watch ends").expect("an end");
-    rows.frame().await.expect("what happened to the row").expect("what happened to the row");
+    for body in [maps, everywhere] {
+        let ended = tokio::time::timeout(Duration::from_secs(30), body.collect()).await;
+        let told = ended.expect("the watch ends").expect("an end").to_bytes();
+        assert!(!String::from_utf8_lossy(&told).contains("ERROR"), "clients ask again from where they are");
+    }
+    for body in [&mut rows, &mut all_rows] {
+        body.frame().await.expect("what happened to the row").expect("what happened to the row");
+    }
     make_another(&harness, "two").await;
     other.frame().await.expect("an event").expect("an event");
+    // Administrators see all that is stored, inactive or not, and a watch that begins now goes on.
+    let mut again = open("admin", "/clusters/*/api/v1/configmaps").await;
+    make_another(&harness, "three").await;
+    again.frame().await.expect("an event").expect("an event");
+    let listed = harness.get("admin", "/clusters/*/api/v1/configmaps").await.expect(200);
+    let clusters = listed.body["items"].as_array().expect("items").iter();
+    assert!(clusters.map(|item| &item["metadata"]["annotations"]["kcp.io/cluster"]).any(|cluster| cluster == "one"));
     for query in ["", "?watch=true"] {
         let answer = harness.get("bob", &format!("/clusters/one{CONFIG_MAPS}{query}")).await.expect(403);
         assert_eq!(answer.message(), "logical cluster is marked inactive");

@@ -5,8 +5,8 @@ use crate::watches::Lines;
 use kcp_apiserver::clock::SystemClock;
 use kcp_storage::memory::Memory;
 use kcp_storage::{
-    At, Backend, Batch, BoxFuture, Change, CommitError, Committed, Counts, Embedded, Error, Expect, IndexEntry, Item,
-    Key, ListQuery, Observer, Options, Page, Revision, Watch, WatchQuery,
+    At, Backend, Batch, BoxFuture, Change, CommitError, Committed, Counts, Embedded, Error, Event, Expect, IndexEntry, Item,
+    Key, KeyRange, ListQuery, Observer, Options, Page, Revision, Watch, WatchQuery,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -101,6 +101,15 @@ impl Backend for Faulty {
 
     fn watch(&self, query: WatchQuery) -> Result<Watch, Error> {
         self.inner.watch(query)
+    }
+
+    fn changes<'a>(
+        &'a self,
+        range: &'a KeyRange,
+        since: Revision,
+        upto: Revision,
+    ) -> BoxFuture<'a, Result<Vec<Arc<Event>>, Error>> {
+        self.inner.changes(range, since, upto)
     }
 
     fn index<'a>(

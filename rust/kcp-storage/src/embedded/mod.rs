@@ -26,7 +26,7 @@ use crate::hub::{Hub, HubStatistics};
 use crate::off_worker;
 use crate::watch::Watch;
 use crate::{
-    At, Backend, Batch, BoxFuture, CommitError, Committed, Counts, Error, IndexEntry, Item, Key, KeyRange, ListQuery,
+    At, Backend, Batch, BoxFuture, CommitError, Committed, Counts, Error, Event, IndexEntry, Item, Key, KeyRange, ListQuery,
     Observer, Page, Revision, Scope, WatchError, WatchQuery,
 };
 use births::Templates;
@@ -505,6 +505,19 @@ impl Backend for Embedded {
             return Err(Error::Compacted { requested: query.since, oldest });
         }
         Ok(Watch::start(query.range, query.since, query.buffer, &self.shared.hub, self.shared.window.clone()))
+    }
+
+    fn changes<'a>(
+        &'a self,
+        range: &'a KeyRange,
+        since: Revision,
+        upto: Revision,
+    ) -> BoxFuture<'a, Result<Vec<Arc<Event>>, Error>> {
+        let oldest = self.compacted();
+        if since < oldest {
+            return ready(Err(Error::Compacted { requested: since, oldest }));
+        }
+        Box::pin(crate::watch::changes(&*self.shared.window, range, since, upto))
     }
 
     fn index<'a>(

@@ -15,6 +15,7 @@ use crate::negotiate::{self, Endpoint, Media, Offer};
 use crate::registry::{DEFINITIONS, Origin, Served};
 use crate::respond;
 use crate::server::ApiServer;
+use crate::tenancy::view::{Following, Viewer};
 use crate::verbs::initial::Initial;
 use crate::verbs::options::ListOptions;
 use crate::verbs::output::{self, IncludeObject};
@@ -31,7 +32,7 @@ use render::{Elsewhere, Render};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use stream::{Later, Live, Stream};
+use stream::{Later, Live, Stream, interrupted};
 use tokio::time::Instant;
 
 /// Events held for a slow reader before it is closed.
@@ -48,6 +49,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let selection = Selection::parse(exchange, &target.served)?;
     let include = IncludeObject::parse(exchange.query())?;
     let wanted = options.revision()?;
+    let viewer = Viewer::of(exchange, target)?;
     let watch_list = options.send_initial_events == Some(true);
     let mut initial = None;
     // A watch list that waits in vain has begun already, so it is told within the stream.
@@ -58,6 +60,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             (wanted.filter(|revision| *revision > 0).map_or_else(|| server.store.head(), Revision::new), false)
         }
         _ => match list::wait_for(server, wanted.unwrap_or_default()).await {
+            Ok(()) if viewer.is_some() => (server.store.head(), true),
             Err(status) if watch_list => {
                 early = Some(status);
                 (server.store.head(), false)
@@ -81,7 +84,19 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         return Err(Status::forbidden_raw(OFFLINE));
     }
     let store = Arc::clone(&server.store);
-    let live = Live::Later(Box::new(Later { store, range: target.range(), offline, count }));
+    let live = match viewer {
+        Some(viewer) => {
+            let since = (!begins).then_some(since);
+            match Following::begin(&store, &server.authorization, &server.bells, viewer, since) {
+                Ok(following) => Live::Following(Box::new(following)),
+                Err(error) => {
+                    early = early.or_else(|| Some(interrupted(&error)));
+                    Live::Ended
+                }
+            }
+        }
+        None => Live::Later(Box::new(Later { store, range: target.range(), offline, count })),
+    };
     let (mut definition, mut served) = (None, Some(Arc::clone(&target.served)));
     let follows = !target.cluster.is_empty() && !target.served.system;
     if let (Origin::Custom { definition: defined, .. }, true) = (&target.served.origin, follows) {

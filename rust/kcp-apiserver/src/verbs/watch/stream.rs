@@ -9,6 +9,7 @@ use crate::body::BodyError;
 use crate::metrics::OpenWatch;
 use crate::negotiate::{Media, Shape};
 use crate::registry::Served;
+use crate::tenancy::view::{Ended, Following};
 use crate::verbs::initial::Initial;
 use crate::verbs::select::Selection;
 use bytes::Bytes;
@@ -65,6 +66,8 @@ pub(super) enum Live {
     /// Not subscribed to yet: while a client takes a large state, nothing queues up behind it.
     Later(Box<Later>),
     Subscribed(Watch),
+    /// Of what somebody may enter. It tells the state that it begins with itself.
+    Following(Box<Following>),
     Ended,
 }
 
@@ -86,7 +89,7 @@ pub(super) struct Learning {
 
 /// What a stream that has begun says of a store that cannot go on: the answer's code is gone already, so that nobody
 /// will try again for it.
-fn interrupted(error: &Error) -> Status {
+pub(super) fn interrupted(error: &Error) -> Status {
     match error {
         Error::Compacted { requested, oldest } => too_old(*requested, *oldest),
         Error::Future { .. } | Error::Unavailable(_) => Status::internal(error),
@@ -112,6 +115,11 @@ impl Stream {
                 Ok(None) => self.initial = None,
                 Err(error) => return self.fail(&interrupted(&error)),
             }
+        }
+        if let Live::Following(following) = &mut self.live
+            && following.begins()
+        {
+            return self.follow(cx);
         }
         if std::mem::take(&mut self.end_mark) {
             let mark = self.render.bookmark(self.since, true);
@@ -141,6 +149,9 @@ impl Stream {
                 Ok(watch) => self.live = Live::Subscribed(watch),
                 Err(error) => return self.fail(&interrupted(&error)),
             }
+        }
+        if matches!(self.live, Live::Following(_)) {
+            return self.follow(cx);
         }
         let Live::Subscribed(watch) = &mut self.live else {
             self.done = true;
@@ -175,6 +186,29 @@ impl Stream {
                 if self.learning.is_some() { Poll::Ready(()) } else { self.wait(cx) }
             }
         }
+    }
+
+    /// Tells what somebody may enter and what he may not any more.
+    fn follow(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Live::Following(following) = &mut self.live else { return Poll::Ready(()) };
+        let mut events = Vec::new();
+        match following.poll_next(cx, &mut events) {
+            Poll::Pending => return self.wait(cx),
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(Ended::Failed(status))) => return self.fail(&status),
+            Poll::Ready(Err(Ended::Over)) => self.done = true,
+        }
+        let (begins, progress) = (following.begins(), following.progress());
+        for event in events {
+            let line = self.render.event(&event, self.selection.as_deref());
+            std::task::ready!(self.push(line));
+        }
+        // Who gets in sees an object that is older than that: where the stream is, the bookmark tells.
+        if self.bookmarks && !begins && !self.end_mark && !self.done {
+            let bookmark = self.render.bookmark(progress.max(self.since), false);
+            return self.push(bookmark.map(Some));
+        }
+        Poll::Ready(())
     }
 
     /// Sees whether the watched resource's definition has changed.
@@ -281,9 +315,13 @@ impl Stream {
                 self.done = true;
                 return Poll::Ready(());
             }
-            if let (true, Live::Subscribed(watch)) = (self.bookmarks, &self.live) {
-                let progress = watch.progress().max(self.since);
-                let bookmark = self.render.bookmark(progress, false);
+            let progress = match &mut self.live {
+                Live::Subscribed(watch) => Some(watch.progress()),
+                Live::Following(following) => Some(following.progress()),
+                Live::Later(_) | Live::Ended => None,
+            };
+            if let (true, Some(progress)) = (self.bookmarks, progress) {
+                let bookmark = self.render.bookmark(progress.max(self.since), false);
                 return self.push(bookmark.map(Some));
             }
         }
@@ -337,6 +375,7 @@ impl HttpBody for Stream {
 
 impl Phases for Stream {
     fn is_live(&self) -> bool {
-        self.initial.is_none() && !self.end_mark
+        let begins = matches!(&self.live, Live::Following(following) if following.begins());
+        self.initial.is_none() && !self.end_mark && !begins
     }
 }
