@@ -25,14 +25,14 @@ ORGANIZATION = "organization"
 ROOT = "root"
 # Logical clusters asked for at a time.
 PAGE = 500
-# With this header a watch over all logical clusters tells what one user may enter. Believed from `system:masters` alone.
+# With this header a watch over all logical clusters tells what one user may enter; `system:masters` may send it.
 VIEWER = b"x-kcp-internal-viewer"
 # What a client may ask of a list besides pages.
 SELECTORS = ("labelSelector", "fieldSelector")
 
 
 def viewer(visit: Visit) -> bytes:
-    """Return for whom the data path is to watch Workspaces: as much of ASCII JSON as a header holds."""
+    """Return for whom the data path is to watch Workspaces, as ASCII."""
     user = visit.user
     extra = {key: list(values) for key, values in user.extra}
     wire = {"user": user.name, "groups": list(user.groups), "uid": user.uid, "extra": extra}

@@ -11,7 +11,7 @@ import pytest
 
 from tests.api.conftest import RBAC
 from tests.api.test_workspaces import WORKSPACES, unique, workspace
-from tests.api.virtual.test_lifecycle import MERGE, TABLE, grant
+from tests.api.virtual.test_lifecycle import MERGE, ROW, TABLE, grant
 from tests.e2e.conftest import TOOLS
 
 if TYPE_CHECKING:
@@ -184,7 +184,9 @@ def test_a_watch_takes_the_options_of_every_watch(houses: Houses) -> None:
     # Who gets in sees an object of an earlier revision, and by the bookmark where he is.
     revoke(within, role)
     with ExitStack() as stack:
-        events = watch(stack, everything, f"{options}&resourceVersion={rest[-1]['object']['metadata']['resourceVersion']}")
+        events = watch(
+            stack, everything, f"{options}&resourceVersion={rest[-1]['object']['metadata']['resourceVersion']}"
+        )
         assert next(events)["type"] == "DELETED"
         back = unique("enter")
         grant(within, back, [])
@@ -232,6 +234,25 @@ def test_nobody_watches_for_somebody_else(houses: Houses, scope: str) -> None:
     assert refused.status_code == 400, refused.text
     alice = houses.door(houses.server.cluster("*"), "alice")
     assert alice.ask("GET", f"{WORKSPACES}?watch=true", **forged).status_code == 403
+
+
+def test_what_is_inactive_stays_visible(houses: Houses) -> None:
+    name, within = team(houses)
+    grant(within, unique("enter"), [])
+    everything = view(houses, "all")
+    since = everything.get(WORKSPACES)["metadata"]["resourceVersion"]
+    with ExitStack() as stack:
+        events = everything.events(stack, WORKSPACES, since)
+        body = {"metadata": {"annotations": {"core.kcp.io/inactive": "true"}}}
+        assert within.ask("PATCH", ROW, body, content_type=MERGE).is_success
+        within.fails(403, "GET", "/api/v1/namespaces")
+        assert name in names(everything)
+        label(houses, name, still="here")
+        told = next(event for event in events if event["object"]["metadata"]["name"] == name)
+        while "still" not in told["object"]["metadata"].get("labels", {}):
+            assert told["type"] == "MODIFIED"
+            told = next(events)
+        assert told["type"] == "MODIFIED"
 
 
 def test_kubectl_watches(houses: Houses, tmp_path: Path) -> None:

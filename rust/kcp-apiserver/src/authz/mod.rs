@@ -183,8 +183,7 @@ impl Authorization {
         let base = self.state(BASE).await?;
         let granted = Granted::picked(cluster, &users, own, base);
         let attributes = Attributes::path(ENTER, "/");
-        let case =
-            Case { cluster, user, acting: &users[0], granted: &granted, attributes: &attributes, deep: false };
+        let case = Case { cluster, user, acting: &users[0], granted: &granted, attributes: &attributes, deep: false };
         Ok(is_entry(&guards::decide(&case, |_, _| {})))
     }
 

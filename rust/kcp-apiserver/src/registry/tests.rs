@@ -3,8 +3,8 @@
 use super::*;
 use crate::codec;
 use kcp_storage::{
-    Backend, Batch, BoxFuture, CommitError, Committed, Counts, Error, Event, Expect, IndexEntry, Item, Key, KeyRange, ListQuery, Memory,
-    Observer, Op, Page, Revision, Watch, WatchQuery,
+    Backend, Batch, BoxFuture, CommitError, Committed, Counts, Error, Event, Expect, IndexEntry, Item, Key, KeyRange,
+    ListQuery, Memory, Observer, Op, Page, Revision, Watch, WatchQuery,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;

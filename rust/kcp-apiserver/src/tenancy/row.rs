@@ -219,15 +219,26 @@ fn left<'a>(object: &'a Value, field: &str) -> impl Iterator<Item = &'a str> {
     object["status"][field].as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// Index terms of a LogicalCluster: whoever created it may enter it, and somebody has to do his part in it. A label that
-/// is asked for is found by the term of the name that it stands for.
+/// Index terms of a LogicalCluster: whoever created it may enter it, and somebody has to do his part in it, by the digest
+/// that the label has as its value.
 pub fn terms(object: &Value) -> Vec<Bytes> {
     let creator = object.pointer("/spec/createdBy/username").and_then(Value::as_str);
     let mut terms: Vec<Bytes> = creator.map(|name| Bytes::from(format!("subject/User/{name}"))).into_iter().collect();
-    for (field, term) in [("initializers", "initializer/"), ("terminators", "terminator/")] {
-        terms.extend(left(object, field).map(|name| Bytes::from(format!("{term}{name}"))));
+    for (field, prefix) in [("initializers", INITIALIZER_LABEL), ("terminators", TERMINATOR_LABEL)] {
+        terms.extend(
+            left(object, field)
+                .map(|name| waiting_label(prefix, name))
+                .filter_map(|(key, digest)| waiting_term(&key, &digest)),
+        );
     }
     terms
+}
+
+/// The index term of LogicalClusters that carry a label which says who is waited for; `None` for other labels.
+pub fn waiting_term(key: &str, value: &str) -> Option<Bytes> {
+    let kinds = [(INITIALIZER_LABEL, "initializer"), (TERMINATOR_LABEL, "terminator")];
+    let (_, kind) = kinds.into_iter().find(|(prefix, _)| key.starts_with(prefix))?;
+    Some(Bytes::from(format!("{kind}/{value}")))
 }
 
 #[cfg(test)]
@@ -248,7 +259,8 @@ mod tests {
         assert_eq!(labels["mine"], "stays");
         assert_eq!(labels[PHASE_LABEL], "Initializing");
         assert_eq!(labels[&format!("{INITIALIZER_LABEL}{}", &hex[..35])], hex);
-        assert_eq!(terms(&object), ["initializer/root:universal", "terminator/root:a"]);
+        let digest = |name: &str| waiting_label(TERMINATOR_LABEL, name).1;
+        assert_eq!(terms(&object), [format!("initializer/{hex}"), format!("terminator/{}", digest("root:a"))]);
         object["status"] = json!({"phase": "Ready"});
         label(&mut object);
         assert_eq!(object["metadata"]["labels"], json!({"mine": "stays", PHASE_LABEL: "Ready"}));

@@ -34,6 +34,11 @@ impl Initial {
         Ok(initial)
     }
 
+    /// Some items that were read already, as of a revision or newer.
+    pub fn of(store: &Arc<dyn Backend>, range: KeyRange, revision: Revision, items: Vec<Item>) -> Self {
+        Self { store: Arc::clone(store), range, revision, items: items.into(), reading: None }
+    }
+
     /// The state that is read; what happened after it is the watch's to deliver.
     pub const fn revision(&self) -> Revision {
         self.revision

@@ -6,6 +6,7 @@ use crate::negotiate::{self, Endpoint, Negotiated, Offer, Shape};
 use crate::registry::Served;
 use crate::server::ApiServer;
 use crate::verbs::continue_token::Token;
+use crate::verbs::indexed::{self, Page};
 use crate::verbs::options::ListOptions;
 use crate::verbs::output::{self, IncludeObject};
 use crate::verbs::select::Selection;
@@ -102,6 +103,12 @@ pub async fn read(
     selection: &Selection,
 ) -> Result<Found, Status> {
     let start = Start::of(server, target, options).await?;
+    let exact = start.token.is_none() && start.at != At::Latest;
+    if let (false, Some(term)) = (exact, indexed::term(target, selection)) {
+        let revision = start.token.and_then(|token| token.revision);
+        let page = Page { revision, after: start.after, limit: options.limit };
+        return indexed::read(server, target, selection, &term, page).await;
+    }
     // What lies behind the first page of one state lies behind the later ones, less what they hold.
     let left = match &start.token {
         Some(token) if token.revision.is_some() => Behind::Known(token.left),

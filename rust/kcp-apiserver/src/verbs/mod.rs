@@ -7,6 +7,7 @@ pub mod delete;
 mod delete_collection;
 mod get;
 mod header;
+mod indexed;
 mod initial;
 mod input;
 pub mod instances;

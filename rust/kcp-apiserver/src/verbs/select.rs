@@ -62,6 +62,11 @@ impl Selection {
         self.everything
     }
 
+    /// What the selection asks of labels.
+    pub fn labels(&self) -> &[label::Requirement] {
+        self.labels.requirements()
+    }
+
     /// The one name the selection allows, where there is one.
     pub fn only_name(&self) -> Option<&str> {
         self.fields.exact_match("metadata.name")

@@ -40,7 +40,9 @@ async fn a_cluster_that_goes_offline_ends_its_watches_and_says_so() {
     own(&harness, "two", "bob").await;
     let open = async |token: &str, path: &str| {
         let body = Full::new(bytes::Bytes::new()).map_err(|never| match never {}).boxed();
-        let request = http::Request::get(format!("{path}?watch=true")).header("authorization", format!("Bearer {token}")).body(body);
+        let request = http::Request::get(format!("{path}?watch=true"))
+            .header("authorization", format!("Bearer {token}"))
+            .body(body);
         let response = harness.server.handle(request.expect("a request"), Peer::default()).await;
         assert_eq!(response.status(), 200, "{path}");
         let mut body = response.into_body();

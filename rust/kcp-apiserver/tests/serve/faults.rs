@@ -3,10 +3,12 @@
 use crate::harness::{Harness, MAPS, config_map};
 use crate::watches::Lines;
 use kcp_apiserver::clock::SystemClock;
+use kcp_apiserver::tenancy::{INITIALIZER_LABEL, PHASE_LABEL, row};
+use kcp_apiserver::{clusters, codec};
 use kcp_storage::memory::Memory;
 use kcp_storage::{
-    At, Backend, Batch, BoxFuture, Change, CommitError, Committed, Counts, Embedded, Error, Event, Expect, IndexEntry, Item,
-    Key, KeyRange, ListQuery, Observer, Options, Page, Revision, Watch, WatchQuery,
+    At, Backend, Batch, BoxFuture, Change, CommitError, Committed, Counts, Embedded, Error, Event, Expect, IndexEntry,
+    Item, Key, KeyRange, ListQuery, Observer, Op, Options, Page, Revision, Value as Stored, Watch, WatchQuery,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -28,6 +30,8 @@ struct Faulty {
     longest_page: AtomicUsize,
     /// Nothing can be written or read by key.
     stands_still: AtomicBool,
+    /// How many objects and index entries were read.
+    read: AtomicUsize,
 }
 
 impl Faulty {
@@ -63,6 +67,7 @@ impl Backend for Faulty {
         if self.stands_still.load(Ordering::SeqCst) && key.resource() == "configmaps" {
             return Box::pin(async { Err(Error::Unavailable("the disk is gone".into())) });
         }
+        self.read.fetch_add(1, Ordering::SeqCst);
         self.inner.get(key)
     }
 
@@ -77,6 +82,7 @@ impl Backend for Faulty {
             let page = self.inner.list(query).await?;
             let maps = page.items.iter().filter(|item| item.key.resource() == "configmaps").count();
             self.longest_page.fetch_max(maps, Ordering::SeqCst);
+            self.read.fetch_add(page.items.len(), Ordering::SeqCst);
             Ok(page)
         })
     }
@@ -118,7 +124,11 @@ impl Backend for Faulty {
         after: Option<&'a IndexEntry>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<IndexEntry>, Error>> {
-        self.inner.index(prefix, after, limit)
+        Box::pin(async move {
+            let found = self.inner.index(prefix, after, limit).await?;
+            self.read.fetch_add(found.len(), Ordering::SeqCst);
+            Ok(found)
+        })
     }
 
     fn observe(&self, observer: Arc<dyn Observer>) {
@@ -288,4 +298,69 @@ async fn a_large_collection_is_deleted_page_by_page() {
         store.forgets_pages.store(false, Ordering::SeqCst);
         assert_eq!(listed(&admin.get(MAPS).await.body), names[..1]);
     }
+}
+
+/// A row of a logical cluster that waits for initializers.
+async fn row(store: &Faulty, cluster: &str, initializers: &[&str]) {
+    let phase = if initializers.is_empty() { "Ready" } else { "Initializing" };
+    let mut object = json!({"metadata": {"name": "cluster", "uid": cluster}, "spec": {},
+        "status": {"phase": phase, "initializers": initializers}});
+    row::label(&mut object);
+    let value = Stored::indexed(codec::encode(&object, 0), row::terms(&object));
+    let op = Op::put(clusters::row(cluster), Expect::Absent, value);
+    store.inner.commit(Batch::of(vec![op])).await.expect("a row");
+}
+
+#[tokio::test]
+async fn what_waits_is_listed_without_looking_at_what_does_not() {
+    const ROWS: &str = "/apis/core.kcp.io/v1alpha1/logicalclusters";
+    let store = Arc::new(Faulty::default());
+    let admin = Harness::with_rows_over("*", Arc::clone(&store) as Arc<dyn Backend>);
+    for number in 0..1_500 {
+        let waits: &[&str] = match number % 500 {
+            7 => &["root:a", "root:b"],
+            8 => &["root:b"],
+            _ => &[],
+        };
+        row(&store, &format!("c{number:04}"), waits).await;
+    }
+    let (key, digest) = row::waiting_label(INITIALIZER_LABEL, "root:a");
+    let query = format!("?labelSelector={key}%3D{digest},{PHASE_LABEL}%3DInitializing");
+    let names = |body: &Value| -> Vec<String> {
+        let items = body["items"].as_array().expect("items").iter();
+        items.map(|item| item["metadata"]["annotations"]["kcp.io/cluster"].to_string()).collect()
+    };
+    let all = ["\"c0007\"", "\"c0507\"", "\"c1007\""];
+    let read = async |path: &str| {
+        store.read.store(0, Ordering::SeqCst);
+        let answer = admin.get(path).await;
+        assert_eq!(answer.code, 200, "{}", answer.text);
+        (answer.body, store.read.load(Ordering::SeqCst))
+    };
+    let (body, cost) = read(&format!("{ROWS}{query}")).await;
+    assert_eq!(names(&body), all);
+    assert!(cost <= 10, "{cost} objects were read for three");
+    assert_eq!(body["metadata"]["resourceVersion"], "1500");
+    // Page by page, and a state of its own walks all.
+    let (body, cost) = read(&format!("{ROWS}{query}&limit=2")).await;
+    assert_eq!(names(&body), all[..2]);
+    let token = body["metadata"]["continue"].as_str().expect("more").to_owned();
+    let (body, rest) = read(&format!("{ROWS}{query}&limit=2&continue={token}")).await;
+    assert_eq!(names(&body), all[2..]);
+    assert_eq!(body["metadata"]["continue"], "");
+    assert!(cost + rest <= 20, "{cost} and {rest}");
+    let (body, cost) = read(&format!("{ROWS}{query}&resourceVersion=750&resourceVersionMatch=Exact")).await;
+    assert_eq!(names(&body), all[..2]);
+    assert!(cost > 700);
+    // Selectors that only look alike find what they select.
+    let (body, _) = read(&format!("{ROWS}?labelSelector={key}%3D{}", &digest[..3])).await;
+    assert_eq!(names(&body), [""; 0]);
+    let (body, _) = read(&format!("{ROWS}?labelSelector={key}%21%3D{digest}&limit=1")).await;
+    assert_eq!(names(&body), ["\"c0000\""]);
+    // A watch begins with the same.
+    store.read.store(0, Ordering::SeqCst);
+    let path = format!("{ROWS}{query}&watch=true&timeoutSeconds=1");
+    let told = admin.get(&path).await.text;
+    assert_eq!(told.lines().count(), 3, "{told}");
+    assert!(store.read.load(Ordering::SeqCst) <= 20);
 }

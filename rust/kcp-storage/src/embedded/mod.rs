@@ -26,8 +26,8 @@ use crate::hub::{Hub, HubStatistics};
 use crate::off_worker;
 use crate::watch::Watch;
 use crate::{
-    At, Backend, Batch, BoxFuture, CommitError, Committed, Counts, Error, Event, IndexEntry, Item, Key, KeyRange, ListQuery,
-    Observer, Page, Revision, Scope, WatchError, WatchQuery,
+    At, Backend, Batch, BoxFuture, CommitError, Committed, Counts, Error, Event, IndexEntry, Item, Key, KeyRange,
+    ListQuery, Observer, Page, Revision, Scope, WatchError, WatchQuery,
 };
 use births::Templates;
 use cache::{ListCache, ObjectCache};

@@ -132,12 +132,7 @@ impl Following {
         };
         let finder = Finder { store: Arc::clone(store), authorization: Arc::clone(authorization), viewer };
         let core = Core { finder, bell, stage, known: HashMap::new() };
-        Ok(Self {
-            state: State::Idle(Box::new(core)),
-            rules,
-            begins: since.is_none(),
-            told: since.unwrap_or(head),
-        })
+        Ok(Self { state: State::Idle(Box::new(core)), rules, begins: since.is_none(), told: since.unwrap_or(head) })
     }
 
     /// Whether the state that the watch begins with is not told yet.

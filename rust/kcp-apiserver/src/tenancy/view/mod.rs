@@ -72,7 +72,9 @@ impl Viewer {
             return Ok(None);
         };
         if exchange.cluster != Cluster::Wildcard || target.served.storage != WORKSPACES {
-            return Err(Status::bad_request(format!("{VIEWER} is for watches of workspaces over all logical clusters")));
+            return Err(Status::bad_request(format!(
+                "{VIEWER} is for watches of workspaces over all logical clusters"
+            )));
         }
         let wire: Wire = serde_json::from_slice(header.as_bytes())
             .map_err(|error| Status::bad_request(format!("{VIEWER}: {error}")))?;

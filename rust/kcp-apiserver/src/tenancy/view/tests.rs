@@ -188,7 +188,8 @@ async fn scopes_narrow_what_is_followed() {
     for following in [&mut personal, &mut beneath, &mut admin] {
         assert_eq!(told(&world, following).await, [""; 0]);
     }
-    for (cluster, creator, path) in [("a", "ann", "root:org:a"), ("b", "bob", "root:org:b"), ("c", "ann", "root:lone:c")]
+    for (cluster, creator, path) in
+        [("a", "ann", "root:org:a"), ("b", "bob", "root:org:b"), ("c", "ann", "root:lone:c")]
     {
         world.make(cluster, creator, path).await;
         world.bind(cluster, "entry", "enter", "User", "ann").await;

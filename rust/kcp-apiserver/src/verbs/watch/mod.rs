@@ -16,6 +16,7 @@ use crate::registry::{DEFINITIONS, Origin, Served};
 use crate::respond;
 use crate::server::ApiServer;
 use crate::tenancy::view::{Following, Viewer};
+use crate::verbs::indexed::{self, Page};
 use crate::verbs::initial::Initial;
 use crate::verbs::options::ListOptions;
 use crate::verbs::output::{self, IncludeObject};
@@ -67,8 +68,14 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
             }
             Err(status) => return Err(status),
             Ok(()) => {
-                let state = Initial::begin(&server.store, list::range(target, &selection)).await;
-                let state = state.map_err(|error| storage_error(&error))?;
+                let range = list::range(target, &selection);
+                let state = match indexed::term(target, &selection) {
+                    Some(term) => {
+                        let found = indexed::read(server, target, &selection, &term, Page::default()).await?;
+                        Initial::of(&server.store, range, found.revision, found.items)
+                    }
+                    None => Initial::begin(&server.store, range).await.map_err(|error| storage_error(&error))?,
+                };
                 let revision = state.revision();
                 initial = Some(Box::new(state));
                 (revision, true)
