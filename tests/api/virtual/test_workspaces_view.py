@@ -257,7 +257,7 @@ def test_what_is_inactive_stays_visible(houses: Houses) -> None:
 
 def test_kubectl_watches(houses: Houses, tmp_path: Path) -> None:
     authority = tmp_path / "ca.crt"
-    authority.write_bytes(houses.server.ca)
+    authority.write_bytes(houses.services_ca)
     door = view(houses, "all")
     command = [str(TOOLS / "kubectl"), "--kubeconfig", "/dev/null", "--cache-dir", str(tmp_path / "cache")]
     command += ["--token", str(door.token), "--certificate-authority", str(authority), "--server", door.base]

@@ -131,6 +131,11 @@ async fn authorize(
     requester: &UserInfo,
     wanted: &UserInfo,
 ) -> Result<(), Status> {
+    // They may act as everybody, and whether the logical cluster is offline is asked of the request itself: its row can
+    // be read then.
+    if requester.is_in(MASTERS) {
+        return Ok(());
+    }
     let check = async |attributes: Attributes<'_>| {
         // Who may not be in the logical cluster acts as nobody there. A path that leads nowhere is a cluster that refuses.
         let decision = match &exchange.cluster {

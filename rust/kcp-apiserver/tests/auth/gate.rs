@@ -80,6 +80,11 @@ async fn a_cluster_that_goes_offline_ends_its_watches_and_says_so() {
     let answer = harness.get("alice", &format!("/clusters/one{CONFIG_MAPS}")).await.expect(403);
     assert!(answer.message().ends_with(": access denied"), "{}", answer.body);
     harness.get("bob", &format!("/clusters/one{ROW}")).await.expect(200);
+    // Who acts as another meets what the other meets.
+    let headers = [("authorization", "Bearer admin"), ("impersonate-user", "bob")];
+    harness.send("GET", &format!("/clusters/one{ROW}"), &headers, &json!(null)).await.expect(200);
+    let answer = harness.send("GET", &format!("/clusters/one{CONFIG_MAPS}"), &headers, &json!(null)).await.expect(403);
+    assert_eq!(answer.message(), "logical cluster is marked inactive");
     mark(&harness, "one", json!({"core.kcp.io/inactive": null})).await;
     harness.get("bob", &format!("/clusters/one{CONFIG_MAPS}")).await.expect(200);
 }

@@ -79,7 +79,7 @@ impl Harness {
     /// A server with LogicalClusters over another store; `memory` is then empty.
     pub fn with_rows_over(cluster: &str, store: Arc<dyn Backend>) -> Self {
         let built_ins = BuiltIns::parse(BUILT_INS).and_then(|built_ins| built_ins.with_definitions(DEFINED));
-        Self::serve(cluster, store, Arc::new(SystemClock), built_ins.expect("the definitions compile"), 0)
+        Self::serve(cluster, store, Arc::new(SystemClock), built_ins.expect("the definitions compile"), 0, ROOT_CA)
     }
 
     fn serve(

@@ -286,6 +286,9 @@ async fn history_is_dropped_by_age_and_size_but_never_below_its_floor() {
     assert_eq!(at(compacted).await.expect("lists").items[0].revision.get(), compacted);
     let query = |since| WatchQuery { range: range.clone(), since: Revision::new(since), buffer: 1_000 };
     assert!(matches!(store.watch(query(compacted - 1)), Err(Error::Compacted { .. })));
+    let since = |since| store.changes(&range, Revision::new(since), store.head());
+    assert!(matches!(since(compacted - 1).await, Err(Error::Compacted { .. })));
+    assert_eq!(since(compacted).await.expect("in the window").len() as u64, 216 - compacted);
     let mut from_oldest = store.watch(query(compacted)).expect("in the window");
     assert_eq!(take(&mut from_oldest, (216 - compacted) as usize).await[0].revision.get(), compacted + 1);
     assert!(behind.next().await.is_err(), "its history went while it did not read");

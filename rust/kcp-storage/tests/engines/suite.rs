@@ -25,6 +25,7 @@ macro_rules! engine_suite {
             exact_reads_show_the_past
             a_watch_delivers_history_and_live_changes_once_in_order
             watches_see_their_own_range_only
+            past_changes_are_read_without_a_watch
             a_watch_from_a_future_revision_skips_what_comes_before_it
             a_slow_reader_is_closed_and_others_are_not
             a_dropped_watch_leaves_the_hub
@@ -279,6 +280,21 @@ pub async fn watches_see_their_own_range_only(store: Store) {
         assert!(idle(watch));
         assert_eq!(watch.progress().get(), 4);
     }
+}
+
+pub async fn past_changes_are_read_without_a_watch(store: Store) {
+    for (cluster, name) in [("a", "x"), ("b", "y"), ("a", "z")] {
+        create(&store, &cm(cluster, "n", name), name).await;
+    }
+    delete(&store, &cm("a", "n", "x"), Expect::Any).await.expect("deletes");
+    let changes = async |range: KeyRange, since: u64, upto: u64| {
+        brief(&store.changes(&range, Revision::new(since), Revision::new(upto)).await.expect("in the window"))
+    };
+    let all = KeyRange::resource("configmaps");
+    assert_eq!(changes(all.clone(), 0, 4).await, ["1+x=x", "2+y=y", "3+z=z", "4-x=x was x@1"]);
+    assert_eq!(changes(KeyRange::cluster("configmaps", "a"), 1, 3).await, ["3+z=z"]);
+    assert_eq!(changes(all.clone(), 4, 4).await, [""; 0]);
+    assert_eq!(changes(all, 9, 4).await, [""; 0]);
 }
 
 pub async fn a_watch_from_a_future_revision_skips_what_comes_before_it(store: Store) {
