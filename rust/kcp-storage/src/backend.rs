@@ -141,6 +141,8 @@ pub struct Batch {
     pub guards: Vec<Guard>,
     /// How many objects there may be afterwards. Compared and counted in one step: whoever races, none is passed.
     pub limits: Vec<Limit>,
+    /// Logical clusters that have to hold nothing afterwards, whatever raced with the batch.
+    pub emptied: Vec<String>,
 }
 
 impl Batch {

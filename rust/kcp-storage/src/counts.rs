@@ -5,7 +5,7 @@
 //! uncounted; the counts by resource have all of them.
 
 use crate::check::Step;
-use crate::{CommitError, EventKind};
+use crate::{Batch, CommitError, EventKind};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -132,10 +132,10 @@ impl Ledger {
         self.changed
     }
 
-    /// Enters a batch's changes, or nothing when one of its limits is passed.
-    pub(crate) fn enter(&mut self, source: &dyn Source, limits: &[Limit], steps: &[Step]) -> Result<(), CommitError> {
+    /// Enters a batch's changes, or nothing when one of its limits is passed or a cluster is not empty afterwards.
+    pub(crate) fn enter(&mut self, source: &dyn Source, batch: &Batch, steps: &[Step]) -> Result<(), CommitError> {
         self.undo.clear();
-        let result = self.try_enter(source, limits, steps);
+        let result = self.try_enter(source, batch, steps);
         if result.is_err() {
             for (cluster, earlier) in self.undo.drain(..).rev() {
                 match earlier {
@@ -147,13 +147,21 @@ impl Ledger {
         result
     }
 
-    fn try_enter(&mut self, source: &dyn Source, limits: &[Limit], steps: &[Step]) -> Result<(), CommitError> {
+    fn try_enter(&mut self, source: &dyn Source, batch: &Batch, steps: &[Step]) -> Result<(), CommitError> {
+        let limits = &batch.limits;
         let before = self.counted(source, limits).map_err(CommitError::Unavailable)?;
         for step in steps {
             self.step(source, step).map_err(CommitError::Unavailable)?;
         }
         let after = self.counted(source, limits).map_err(CommitError::Unavailable)?;
-        check_limits(limits, &before, &after)
+        check_limits(limits, &before, &after)?;
+        for cluster in &batch.emptied {
+            let empty = self.read(source, cluster, |counts| counts.resources.is_empty());
+            if !empty.map_err(CommitError::Unavailable)? {
+                return Err(CommitError::Occupied { cluster: cluster.clone() });
+            }
+        }
+        Ok(())
     }
 
     fn counted(&self, source: &dyn Source, limits: &[Limit]) -> Result<Vec<u64>, String> {

@@ -43,6 +43,12 @@ pub enum CommitError {
         /// Position of the guard in its batch.
         index: usize,
     },
+    /// Something would be left in a logical cluster that the batch has to leave empty.
+    #[error("logical cluster {cluster:?} is not empty")]
+    Occupied {
+        /// The logical cluster.
+        cluster: String,
+    },
     /// The batch adds to what would then be above one of its limits.
     #[error("limit {which} allows {max} objects and there are {count}")]
     Limit {

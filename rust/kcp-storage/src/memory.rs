@@ -118,7 +118,7 @@ impl State {
             Some((birth, _)) => birth.parent.is_some() || self.tree.contains_key(step.event.key.cluster()),
             None => step.event.kind == EventKind::Deleted && !self.tree.is_empty(),
         };
-        if batch.limits.is_empty() && !steps.iter().any(moves) {
+        if batch.limits.is_empty() && batch.emptied.is_empty() && !steps.iter().any(moves) {
             return Ok(None);
         }
         let mut tree = self.tree.clone();
@@ -138,6 +138,9 @@ impl State {
             prune(&mut tree, &keys);
         }
         check_limits(&batch.limits, &before, &self.counted(&batch.limits, &keys, &tree))?;
+        if let Some(cluster) = batch.emptied.iter().find(|cluster| keys.iter().any(|key| key.cluster() == **cluster)) {
+            return Err(CommitError::Occupied { cluster: cluster.clone() });
+        }
         Ok(Some(tree))
     }
 

@@ -8,17 +8,19 @@ use crate::clusters;
 use crate::codec;
 use crate::server::ApiServer;
 use crate::strategy::namespaces::NAMESPACES;
+use crate::tenancy::{WORKSPACES, at_once};
 use crate::verbs::delete::{self, Gone};
 use crate::verbs::options::DeleteOptions;
 use crate::verbs::{Target, storage_error};
 use futures_util::future::join_all;
 use kcp_apimachinery::{Status, meta};
 use kcp_storage::{At, Batch, CommitError, Expect, Item, KeyRange, ListQuery, Op};
+use memchr::memmem;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Objects that go in one commit.
-const TOGETHER: usize = 256;
+pub(super) const TOGETHER: usize = 256;
 
 /// Objects read at a time: they may be large.
 const PAGE: usize = 64;
@@ -123,10 +125,8 @@ async fn one(
 
 /// Whether nothing holds an object. Finalizers stand in the metadata alone; of a namespace those of its own do not count,
 /// as what they wait for is done here.
-fn is_free(item: &Item) -> bool {
-    const FINALIZERS: &[u8] = b"\"finalizers\":";
-    let mentions = item.value.data.windows(FINALIZERS.len()).any(|window| window == FINALIZERS);
-    if !mentions {
+pub(super) fn is_free(item: &Item) -> bool {
+    if memmem::find(&item.value.data, b"\"finalizers\":").is_none() {
         return true;
     }
     let header = codec::Header { api_version: "", kind: "" };
@@ -135,8 +135,11 @@ fn is_free(item: &Item) -> bool {
 
 /// Marks an object that something holds: the finalizers that keep it, or nothing when it is gone all the same.
 async fn hold(server: &ApiServer, cluster: &str, item: &Item) -> Result<Option<Vec<String>>, Status> {
-    let view = server.registry.view(cluster).await?;
     let resource = item.key.resource();
+    if resource == WORKSPACES && at_once::end(server, item).await? {
+        return Ok(None);
+    }
+    let view = server.registry.view(cluster).await?;
     let Some(served) = view.stored_as(resource).cloned() else {
         // What nobody serves, nobody can let go.
         commit(server, vec![Op::delete(item.key.clone(), Expect::At(item.revision))]).await?;

@@ -136,7 +136,7 @@ async fn find(server: &ApiServer, key: &Key) -> Result<Option<(Arc<Served>, Item
     Ok(Some((served, item, object)))
 }
 
-fn is_owned(row: &Row, key: &Key, workspace: &Value) -> bool {
+pub(super) fn is_owned(row: &Row, key: &Key, workspace: &Value) -> bool {
     let owner = &row.object["spec"]["owner"];
     owner["uid"] == meta::uid(workspace) && owner["cluster"] == key.cluster() && owner["name"] == key.name()
 }

@@ -1,5 +1,6 @@
 //! Workspaces: the logical clusters that people own, their types, and the way from one to the other.
 
+pub mod at_once;
 pub mod content;
 pub mod ending;
 pub mod home;

@@ -202,7 +202,7 @@ pub async fn store(
         guards.extend(guard.clone());
         guards.extend(standing.clone());
         let limits = server.quota.limits(server, target, &name).await?;
-        match server.store.commit(Batch { ops, guards, limits: limits.clone() }).await {
+        match server.store.commit(Batch { ops, guards, limits: limits.clone(), ..Batch::default() }).await {
             Ok(committed) => return Ok(Written::Stored(Item { key, revision: committed.first, value })),
             Err(CommitError::Conflict { index: 0, current }) => {
                 if generates && attempt < NAME_ATTEMPTS {

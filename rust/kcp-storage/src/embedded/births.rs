@@ -4,6 +4,7 @@
 //! address and the slots. A derived object shows through wherever nothing is stored at its key; a stored marker (a
 //! tombstone) hides it. In memory there are the templates only, a handful per server.
 
+use super::cache::{Fresh, Weight};
 use super::record::{put_birth, take_birth};
 use crate::codec::{Reader, put_bytes, put_u64};
 use crate::{Birth, Item, Key, KeyRange, Revision, Template, TemplateId};
@@ -11,6 +12,15 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// The births read last, by cluster: one request for a cluster asks for its birth again and again.
+pub(crate) type BirthCache = Fresh<Arc<str>, Arc<Born>>;
+
+impl Weight<Arc<str>> for Arc<Born> {
+    fn weight(&self, cluster: &Arc<str>) -> usize {
+        320 + cluster.len() + self.row.as_bytes().len() + self.birth.slots.iter().map(|slot| slot.len()).sum::<usize>()
+    }
+}
 
 /// All templates of a store.
 #[derive(Debug, Default)]

@@ -84,6 +84,8 @@ pub struct Options {
     pub object_cache_bytes: u64,
     /// Bytes of the newest counts of logical clusters.
     pub count_cache_bytes: u64,
+    /// Bytes of what logical clusters were born with.
+    pub birth_cache_bytes: u64,
     /// Bytes of recently listed pages.
     pub list_cache_bytes: u64,
     /// Bytes of the engine's blocks kept decompressed.
@@ -108,6 +110,7 @@ impl Default for Options {
             ring_bytes: 64 << 20,
             object_cache_bytes: 64 << 20,
             count_cache_bytes: 8 << 20,
+            birth_cache_bytes: 8 << 20,
             list_cache_bytes: 32 << 20,
             block_cache_bytes: 64 << 20,
             memtable_bytes: 32 << 20,
@@ -179,7 +182,11 @@ impl Embedded {
         let directory = Directory::open(directory)?;
         let templates = Arc::new(Templates::default());
         let (log, tail) = Log::scan(&directory.log(), templates.clone())?;
-        let memory = EngineMemory { block_cache: options.block_cache_bytes, memtable: options.memtable_bytes };
+        let memory = EngineMemory {
+            block_cache: options.block_cache_bytes,
+            memtable: options.memtable_bytes,
+            births: options.birth_cache_bytes,
+        };
         let path = directory.current();
         let failed = |reason: String| OpenError::corrupt(&path, reason);
         let uncounted = options.uncounted.clone().into();
@@ -314,8 +321,14 @@ impl Shared {
         }
         let view = self.view();
         let revision = Revision::new(view.revision);
-        if self.counted(&view, &query.range).map_err(Error::Unavailable)? == Some(0) {
+        let count = self.counted(&view, &query.range).map_err(Error::Unavailable)?;
+        if count == Some(0) {
             return Ok(Page { revision, items: Vec::new(), more: false });
+        }
+        if let Some(count) = count.filter(|_| query.after.is_none() && query.limit.is_none())
+            && let Some(items) = self.current.untouched(&view, &query.range, count).map_err(Error::Unavailable)?
+        {
+            return Ok(Page { revision, items, more: false });
         }
         let items = self.current.items(&view, &query.range, query.after.as_deref(), Load::Values);
         let page = page(revision, items, query.limit)?;

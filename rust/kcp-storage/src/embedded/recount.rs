@@ -1,6 +1,5 @@
 //! Counting everything, once: a store that kept no counts yet, or whose totals left out other resources.
 
-use super::births::Born;
 use super::current::{Current, EngineResult, View, engine, is_live};
 use super::tallies;
 use crate::counts::{Counts, moved};
@@ -120,7 +119,7 @@ impl Recount<'_> {
         match self.clusters.entry(cluster.into()) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {
-                let born: Option<Born> = self.current.birth(self.view, cluster)?;
+                let born = self.current.birth(self.view, cluster)?;
                 let counts = match born {
                     Some(born) => self.current.explained(&born),
                     None => {

@@ -241,7 +241,7 @@ impl Writer {
             }
             let result = check::check(&batch, next, &Ahead { shared, group: &group });
             let result = result.and_then(|steps| {
-                group.ledger.enter(shared, &batch.limits, &steps)?;
+                group.ledger.enter(shared, &batch, &steps)?;
                 Ok(steps)
             });
             let result = result.map(|steps| {

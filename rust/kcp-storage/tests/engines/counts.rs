@@ -183,3 +183,28 @@ pub async fn racing_creates_never_pass_a_limit(store: Store) {
     assert_eq!(allowed, 20);
     assert_eq!(counts(&store, "root").await, "0+26 in 2 below - ");
 }
+
+pub async fn what_has_to_be_left_empty_is(store: Store) {
+    bear_below(&store, "a", "root").await.expect("is born");
+    create(&store, &cm("a", "n", "late"), "1").await;
+    let everything = |keys: &[Key]| Batch {
+        ops: keys.iter().map(|key| Op::delete(key.clone(), Expect::Any)).collect(),
+        emptied: vec!["a".to_owned()],
+        ..Batch::default()
+    };
+    let born: Vec<Key> = birth_keys("a");
+    let refused = store.commit(everything(&born)).await;
+    assert!(matches!(&refused, Err(CommitError::Occupied { cluster }) if cluster == "a"), "{refused:?}");
+    assert_eq!(counts(&store, "a").await, format!("4+0 in 0 below root {}", BORN.replace("configmaps:1", "configmaps:2")));
+    let all: Vec<Key> = born.into_iter().chain([cm("a", "n", "late")]).collect();
+    store.commit(everything(&all)).await.expect("leaves nothing");
+    assert_eq!(counts(&store, "a").await, "0+0 in 0 below - ");
+    assert_eq!(counts(&store, "root").await, "0+0 in 0 below - ");
+    store.commit(Batch { emptied: vec!["never".into()], ..Batch::default() }).await.expect("is empty");
+}
+
+/// The keys of what a cluster is born with, and of its row.
+fn birth_keys(cluster: &str) -> Vec<Key> {
+    let birth = Birth { template: template(), slots: Vec::new(), parent: None };
+    (0..birth.len()).map(|index| birth.key(cluster, index)).chain([row(cluster)]).collect()
+}

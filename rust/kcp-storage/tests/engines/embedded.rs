@@ -19,6 +19,7 @@ fn small() -> Options {
         object_cache_bytes: 2_048,
         list_cache_bytes: 8_192,
         count_cache_bytes: 1_000,
+        birth_cache_bytes: 1_000,
         uncounted: uncounted(),
         block_cache_bytes: 1 << 20,
         memtable_bytes: 1 << 20,

@@ -357,6 +357,7 @@ proptest! {
                 object_cache_bytes: 1_024,
                 list_cache_bytes: 4_096,
                 count_cache_bytes: 1_000,
+                birth_cache_bytes: 1_000,
                 uncounted: uncounted(),
                 memtable_bytes: 1 << 20,
                 ..Options::default()

@@ -45,6 +45,7 @@ macro_rules! engine_suite {
             a_cluster_born_again_elsewhere_takes_what_is_below_it_along
             a_limit_refuses_what_would_pass_it_and_never_a_delete
             racing_creates_never_pass_a_limit
+            what_has_to_be_left_empty_is
         );
     };
     ($make:expr => $room:ident $($case:ident)*) => {
