@@ -34,8 +34,12 @@ struct Status {
 
 #[derive(Deserialize)]
 struct Page {
-    metadata: PageMeta,
     items: Vec<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    metadata: PageMeta,
 }
 
 #[derive(Deserialize)]
@@ -171,12 +175,14 @@ pub async fn visit(settings: &Arc<Settings>, connections: &[Connection]) -> Resu
     Ok(Report::of("visit", elapsed, tallies))
 }
 
-/// Walks `--path` page by page, `--objects` on each, to its end; the operations are the objects it held.
+/// Walks `--path` page by page, `--objects` on each, to its end; the operations are the objects it held. The next page is
+/// asked for as soon as a page's head is known, and the page is decoded meanwhile.
 pub async fn walk(settings: &Arc<Settings>, connections: &[Connection]) -> Result<Report, String> {
     let mut connection = connections[0].clone();
     let (begin, mut objects, mut bytes) = (Instant::now(), 0_usize, 0_usize);
     let mut tally = Tally::default();
     let mut next = String::new();
+    let mut decoding: Option<tokio::task::JoinHandle<Result<usize, String>>> = None;
     loop {
         let path = format!("{}?limit={}&continue={next}", settings.path, settings.objects);
         let begin = Instant::now();
@@ -186,12 +192,20 @@ pub async fn walk(settings: &Arc<Settings>, connections: &[Connection]) -> Resul
         }
         tally.latencies.push(u32::try_from(begin.elapsed().as_micros()).unwrap_or(u32::MAX));
         bytes += body.len();
-        let page: Page = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
-        objects += page.items.len();
-        next = page.metadata.next;
+        next = head(&body)?.metadata.next;
+        if let Some(earlier) = decoding.take() {
+            objects += earlier.await.map_err(|error| error.to_string())??;
+        }
+        decoding = Some(tokio::task::spawn_blocking(move || {
+            let page: Page = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+            Ok(page.items.len())
+        }));
         if next.is_empty() {
             break;
         }
+    }
+    if let Some(last) = decoding {
+        objects += last.await.map_err(|error| error.to_string())??;
     }
     let elapsed = begin.elapsed();
     let report = Report::of("walk", elapsed, vec![tally]);
@@ -201,6 +215,14 @@ pub async fn walk(settings: &Arc<Settings>, connections: &[Connection]) -> Resul
         bytes_per_operation: bytes as f64 / objects.max(1) as f64,
         ..report
     })
+}
+
+/// What a list says before its items.
+fn head(body: &[u8]) -> Result<Head, String> {
+    const ITEMS: &[u8] = b",\"items\":";
+    let end = body.windows(ITEMS.len()).position(|window| window == ITEMS).ok_or("a list without items")?;
+    let text = [&body[..end], b"}"].concat();
+    serde_json::from_slice(&text).map_err(|error| error.to_string())
 }
 
 /// Creates the objects of `--bodies` (a JSON array) at `--path` in each of the first `--count` logical clusters of

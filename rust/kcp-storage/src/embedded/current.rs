@@ -109,7 +109,7 @@ impl Current {
         let options = |memtable: u64| {
             KeyspaceCreateOptions::default()
                 .manual_journal_persist(true)
-                .data_block_size_policy(BlockSizePolicy::all(16 << 10))
+                .data_block_size_policy(BlockSizePolicy::all(4 << 10))
                 .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
                 .max_memtable_size(memtable)
         };

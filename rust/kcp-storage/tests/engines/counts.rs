@@ -195,7 +195,10 @@ pub async fn what_has_to_be_left_empty_is(store: Store) {
     let born: Vec<Key> = birth_keys("a");
     let refused = store.commit(everything(&born)).await;
     assert!(matches!(&refused, Err(CommitError::Occupied { cluster }) if cluster == "a"), "{refused:?}");
-    assert_eq!(counts(&store, "a").await, format!("4+0 in 0 below root {}", BORN.replace("configmaps:1", "configmaps:2")));
+    assert_eq!(
+        counts(&store, "a").await,
+        format!("4+0 in 0 below root {}", BORN.replace("configmaps:1", "configmaps:2"))
+    );
     let all: Vec<Key> = born.into_iter().chain([cm("a", "n", "late")]).collect();
     store.commit(everything(&all)).await.expect("leaves nothing");
     assert_eq!(counts(&store, "a").await, "0+0 in 0 below - ");
