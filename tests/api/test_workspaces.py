@@ -274,9 +274,9 @@ def test_terminators_come_before_the_content_goes(houses: Houses, org: Door) -> 
     wait_gone(types, f"{WORKSPACES}/kept")
 
 
-def test_what_is_waited_for_beneath_a_workspace_that_goes_is_waited_for(houses: Houses, root: Door) -> None:
+def test_what_is_waited_for_beneath_a_workspace_that_goes_is_waited_for(houses: Houses, org: Door) -> None:
     """Thousands of small children may go at once, never one with a terminator, a finalizer or an object that is held."""
-    made = root.post(WORKSPACES, workspace(unique("waits"), "organization"))
+    made = org.post(WORKSPACES, workspace(unique("waits"), "universal"))
     path = f"{WORKSPACES}/{made['metadata']['name']}"
     top = enter(houses, made)
     top.post(TYPES, workspace_type("careful", terminator=True))
@@ -289,7 +289,7 @@ def test_what_is_waited_for_beneath_a_workspace_that_goes_is_waited_for(houses: 
     pinned["metadata"]["finalizers"] = ["example.com/pin"]
     top.post(WORKSPACES, pinned)
     top.post(WORKSPACES, workspace("free", "universal"))
-    assert root.ask("DELETE", path).status_code == 200
+    assert org.ask("DELETE", path).status_code == 200
     wait_for(careful, CLUSTER, "Terminating")
     wait_for(busy, CLUSTER, "SomeResourcesRemain")
     wait_gone(top, f"{WORKSPACES}/free")
@@ -299,7 +299,7 @@ def test_what_is_waited_for_beneath_a_workspace_that_goes_is_waited_for(houses: 
     wait_gone(top, f"{WORKSPACES}/busy")
     left = top.get(f"{WORKSPACES}/pinned")["metadata"]["finalizers"]
     patch(top, f"{WORKSPACES}/pinned", {"metadata": {"finalizers": [one for one in left if one != "example.com/pin"]}})
-    wait_gone(root, path)
+    wait_gone(org, path)
 
 
 def test_a_directly_deletable_cluster_takes_its_workspace_along(houses: Houses, org: Door) -> None:
