@@ -275,7 +275,7 @@ def test_terminators_come_before_the_content_goes(houses: Houses, org: Door) -> 
 
 
 def test_what_is_waited_for_beneath_a_workspace_that_goes_is_waited_for(houses: Houses, org: Door) -> None:
-    """Thousands of small children may go at once, never one with a terminator, a finalizer or an object that is held."""
+    """Small children may go at once, never one with a terminator, a finalizer or an object that is held."""
     made = org.post(WORKSPACES, workspace(unique("waits"), "universal"))
     path = f"{WORKSPACES}/{made['metadata']['name']}"
     top = enter(houses, made)
