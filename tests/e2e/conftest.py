@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.pcluster import running
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.conftest import KcpServer
 
 HERE = Path(__file__).resolve().parent
@@ -132,6 +136,13 @@ class LogicalCluster:
     def create(self, fixture: str) -> None:
         """Create what a file of `fixtures/` holds."""
         self.kubectl("create", "-f", str(FIXTURES / fixture))
+
+
+@pytest.fixture(scope="session")
+def pcluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Run one physical cluster for the whole session and return its administrator's kubeconfig."""
+    with running("east", tmp_path_factory.mktemp("pclusters")) as kubeconfig:
+        yield kubeconfig
 
 
 @pytest.fixture

@@ -214,15 +214,25 @@ fn pod_ips(status: &mut Fields) {
     }
 }
 
-fn service(spec: &mut Fields) {
-    if spec.get("sessionAffinity").is_some_and(|affinity| affinity == "None") {
-        spec.remove("sessionAffinityConfig");
-    } else if spec.get("sessionAffinity").is_some_and(|affinity| affinity == "ClientIP") {
-        let seconds = spec.get("sessionAffinityConfig").and_then(|config| config.pointer("/clientIP/timeoutSeconds"));
-        if seconds.is_none() {
+/// How long a Service keeps a client to one of its pods. Parts of a wrong type stay, for the schema to refuse them.
+fn session_affinity(spec: &mut Fields) {
+    let config = spec.get("sessionAffinityConfig");
+    let client = config.and_then(|config| config.get("clientIP"));
+    if [config, client].into_iter().flatten().any(|part| !part.is_object()) {
+        return;
+    }
+    let has_seconds = client.is_some_and(|client| client.get("timeoutSeconds").is_some());
+    match spec.get("sessionAffinity").and_then(Value::as_str) {
+        Some("None") => drop(spec.remove("sessionAffinityConfig")),
+        Some("ClientIP") if !has_seconds => {
             spec.insert("sessionAffinityConfig".to_owned(), json!({"clientIP": {"timeoutSeconds": 10_800}}));
         }
+        _ => {}
     }
+}
+
+fn service(spec: &mut Fields) {
+    session_affinity(spec);
     let kind = spec.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     let has_external_ips = spec.get("externalIPs").and_then(Value::as_array).is_some_and(|ips| !ips.is_empty());
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer") || kind == "ClusterIP" && has_external_ips {

@@ -224,3 +224,23 @@ async fn scales_of_deployments_are_read_and_written_in_protobuf() {
     assert_eq!(scale["spec"]["replicas"], 4);
     assert_eq!(harness.get(&format!("{DEPLOYMENTS}/web")).await.body["spec"]["replicas"], 4);
 }
+
+/// A default never stands in for what is there and wrong.
+#[tokio::test]
+async fn a_service_whose_affinity_is_of_a_wrong_type_is_refused() {
+    let harness = natives().await;
+    let services = "/api/v1/namespaces/default/services";
+    let service = |affinity: &str, config: Value| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {
+            "ports": [{"port": 80}], "sessionAffinity": affinity, "sessionAffinityConfig": config}})
+    };
+    for affinity in ["ClientIP", "None"] {
+        for config in [json!("x"), json!([1]), json!({"clientIP": "x"}), json!({"clientIP": [1]})] {
+            let answer = harness.post(services, &service(affinity, config)).await;
+            assert_eq!(answer.code, 422, "{}", answer.text);
+        }
+    }
+    let answer = harness.post(services, &service("ClientIP", json!({"clientIP": {}}))).await;
+    assert_eq!(answer.code, 201, "{}", answer.text);
+    assert_eq!(answer.body["spec"]["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"], 10_800);
+}
