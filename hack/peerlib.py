@@ -187,8 +187,11 @@ def start_apiserver(directory: Path, *, durable: bool = True, inline: bool = Fal
     return config
 
 
-def down(directory: Path) -> None:
-    """End the programs of a directory, the last one first, by their pids."""
+def down(directory: Path, end: signal.Signals = signal.SIGTERM) -> None:
+    """End the programs of a directory, the last one first, by their pids.
+
+    `end` is what each is sent; one that is asked in peace gets time for it.
+    """
     record = directory / PIDS
     if not record.exists():
         return
@@ -197,7 +200,7 @@ def down(directory: Path) -> None:
         command = Path(f"/proc/{pid}/cmdline")
         if not command.exists() or name.encode() not in command.read_bytes():
             continue  # ended already, and the number may belong to somebody else now
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, end)
         deadline = time.monotonic() + STOP_SECONDS
         while alive(pid):
             if time.monotonic() > deadline:

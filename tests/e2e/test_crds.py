@@ -37,7 +37,7 @@ def crds(cluster: LogicalCluster, *words: str) -> subprocess.CompletedProcess[st
         [kcp_command(), "crds", *words, "--kubeconfig", str(cluster.kubeconfig)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         env={**os.environ, "NO_PROXY": "127.0.0.1"},
         check=False,
     )

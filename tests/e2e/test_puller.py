@@ -7,7 +7,6 @@ import os
 import re
 import resource
 import subprocess
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -85,7 +84,7 @@ def own_group(group: str) -> str:
 
 
 def conditions(definition: Json) -> dict[str, str]:
-    return {c["type"]: c["status"] for c in definition.get("status", {}).get("conditions", ())}
+    return {c["type"]: c["status"] for c in definition.get("status", {}).get("conditions") or ()}
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +94,17 @@ def given_back(source: Source, definitions: list[Json]) -> list[Json]:
     for definition in own:
         source.client.post(DEFINITIONS, definition)
     names = {definition["metadata"]["name"] for definition in own}
-    deadline = time.monotonic() + SERVED
-    while True:
-        found = [item for item in source.client.get(DEFINITIONS)["items"] if item["metadata"]["name"] in names]
-        if all(conditions(item).get("Established") == "True" for item in found):
-            return found
-        assert time.monotonic() < deadline, [i["metadata"]["name"] for i in found]
-        time.sleep(0.1)
+    listed = source.client.get(DEFINITIONS)
+    found = {item["metadata"]["name"]: item for item in listed["items"] if item["metadata"]["name"] in names}
+    events = source.client.watch(
+        DEFINITIONS, {"resourceVersion": listed["metadata"]["resourceVersion"], "timeoutSeconds": str(SERVED)}
+    )
+    while not all(conditions(item).get("Established") == "True" for item in found.values()):
+        changed = next(events)["object"]
+        if changed["metadata"]["name"] in names:
+            found[changed["metadata"]["name"]] = changed
+    events.close()
+    return list(found.values())
 
 
 def test_a_kube_apiserver_takes_everything(definitions: list[Json], given_back: list[Json]) -> None:

@@ -17,7 +17,7 @@ from kcp.client.status import StatusError, UnreachableError
 from kcp.kubeconfig import KubeconfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -144,7 +144,7 @@ class HttpClient:
                     raise
         raise AssertionError("unreachable")
 
-    def watch(self, target: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    def watch(self, target: str, query: Mapping[str, str]) -> Generator[dict[str, Any]]:
         """Yield the events of a collection as they come, until the server ends the watch.
 
         Args:
