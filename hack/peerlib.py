@@ -74,10 +74,10 @@ def alive(pid: int) -> bool:
     except ChildProcessError:
         pass
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        # Who was started by a run that is over waits for the system to take note of its end, which may take seconds.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True
 
 
 def is_ready(url: str) -> bool:
@@ -187,11 +187,8 @@ def start_apiserver(directory: Path, *, durable: bool = True, inline: bool = Fal
     return config
 
 
-def down(directory: Path, end: signal.Signals = signal.SIGTERM) -> None:
-    """End the programs of a directory, the last one first, by their pids.
-
-    `end` is what each is sent; one that is asked in peace gets time for it.
-    """
+def down(directory: Path) -> None:
+    """End the programs of a directory, the last one first, by their pids."""
     record = directory / PIDS
     if not record.exists():
         return
@@ -200,7 +197,7 @@ def down(directory: Path, end: signal.Signals = signal.SIGTERM) -> None:
         command = Path(f"/proc/{pid}/cmdline")
         if not command.exists() or name.encode() not in command.read_bytes():
             continue  # ended already, and the number may belong to somebody else now
-        os.kill(pid, end)
+        os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         while alive(pid):
             if time.monotonic() > deadline:
