@@ -31,6 +31,11 @@ class Client:
         """Send a request and return the body of its answer."""
         return self._send(method, path, body, accept).read()
 
+    def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, bytes]:
+        """Send a request that may be refused; returns status and body."""
+        answer = self._request(method, path, body, "application/json")
+        return answer.status, answer.read()
+
     def lines(self, path: str) -> Iterator[dict[str, Any]]:
         """Yield the events of a watch until the server ends it; the connection is of no use afterwards."""
         for line in self._send("GET", path, None, "application/json"):
@@ -41,10 +46,13 @@ class Client:
         self._connection.close()
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None, accept: str) -> http.client.HTTPResponse:
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", "Accept": accept}
-        path = path if path.startswith(self._prefix) else self._prefix + path
-        self._connection.request(method, path, None if body is None else json.dumps(body), headers)
-        answer = self._connection.getresponse()
+        answer = self._request(method, path, body, accept)
         if answer.status not in (200, 201):
             raise SystemExit(f"error: {method} {path} answered {answer.status}: {answer.read()[:300]!r}")
         return answer
+
+    def _request(self, method: str, path: str, body: dict[str, Any] | None, accept: str) -> http.client.HTTPResponse:
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", "Accept": accept}
+        path = path if path.startswith(self._prefix) else self._prefix + path
+        self._connection.request(method, path, None if body is None else json.dumps(body), headers)
+        return self._connection.getresponse()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.crash.writer import Door
 
 # More rounds, or the choices of an earlier run again (how far the server gets until it is gone is not part of them).
-ROUNDS = int(os.environ.get("KCP_CRASH_SUBTREES", "12"))
+ROUNDS = int(os.environ.get("KCP_CRASH_SUBTREES", "8"))
 SEED = int(os.environ.get("KCP_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 CHILDREN = 8
 LEAVES = 6
