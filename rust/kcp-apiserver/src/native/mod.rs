@@ -121,7 +121,7 @@ static TABLE: [Native; 3] = [
         selector: None,
         empty: || json!({"spec": {}, "status": {"loadBalancer": {}}}),
         status: |_| json!({"loadBalancer": {}}),
-        prepare: service::addresses,
+        prepare: service::prepare,
         counts: Counts::Nothing,
         creates_on_update: true,
         fields: &["spec.clusterIP", "spec.type"],

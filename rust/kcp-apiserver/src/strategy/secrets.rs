@@ -2,13 +2,18 @@
 
 use super::base::{self, Base, map, text};
 use super::configmaps::{MAX_SIZE, key_problems};
-use super::{Part, Strategy, cells};
+use super::turns::Turns;
+use super::{Departure, Part, Strategy, cells, serviceaccounts};
+use crate::codec::{self, Header};
 use crate::garbage::{SERVICE_ACCOUNT_NAME, SERVICE_ACCOUNT_TOKEN, SERVICE_ACCOUNT_UID};
+use crate::server::ApiServer;
 use crate::typed::check_base64;
+use crate::verbs::storage_error;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
-use kcp_apimachinery::meta;
+use kcp_apimachinery::{Status, meta};
+use kcp_storage::{BoxFuture, Key};
 use serde_json::{Map, Value};
 
 const OPAQUE: &str = "Opaque";
@@ -22,12 +27,30 @@ const TOKEN_KEYS: [&str; 3] = ["token", "ca.crt", "namespace"];
 /// The strategy of Secrets.
 pub struct Secrets {
     base: Base,
+    turns: Turns,
 }
 
 impl Secrets {
     /// For the kind that an OpenAPI definition describes.
     pub fn new(definition: &str) -> Self {
-        Self { base: Base::new(definition) }
+        Self { base: Base::new(definition), turns: Turns::default() }
+    }
+
+    /// The commit that removes a token secret takes its reference off the account.
+    async fn leave_account(&self, server: &ApiServer, key: &Key) -> Result<Departure, Status> {
+        let found = server.store.get(key).await.map_err(|error| storage_error(&error))?;
+        let Some(item) = found else { return Ok(Departure::default()) };
+        let secret =
+            codec::decode_lean(&item, Header { api_version: "v1", kind: "Secret" }).map_err(Status::internal)?;
+        if text(&secret, &["type"]) != SERVICE_ACCOUNT_TOKEN {
+            return Ok(Departure::default());
+        }
+        // Secrets of one account that go together change it one after the other.
+        let account = meta::annotation(&secret, SERVICE_ACCOUNT_NAME).unwrap_or_default();
+        let turn = self.turns.take((key.cluster(), key.namespace(), account)).await;
+        let also = serviceaccounts::without(server, &secret, key.cluster()).await?;
+        let turn = also.is_some().then_some(turn);
+        Ok(Departure { also: also.into_iter().collect(), turn, ..Departure::default() })
     }
 }
 
@@ -162,6 +185,10 @@ impl Strategy for Secrets {
         let filled = TOKEN_KEYS.iter().all(|key| map(object, "data").get(*key).is_some_and(|value| value != ""))
             && meta::annotation(object, SERVICE_ACCOUNT_UID).is_some_and(|uid| !uid.is_empty());
         if is_token && !filled { vec![TOKEN_WORK] } else { Vec::new() }
+    }
+
+    fn depart<'a>(&'a self, server: &'a ApiServer, key: &'a Key) -> BoxFuture<'a, Result<Departure, Status>> {
+        Box::pin(self.leave_account(server, key))
     }
 
     fn field(&self, object: &Value, label: &str) -> Option<String> {

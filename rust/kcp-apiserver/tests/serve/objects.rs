@@ -278,3 +278,40 @@ async fn the_root_ca_is_that_of_the_server_that_is_asked() {
         "-----BEGIN CERTIFICATE-----\nold\n"
     );
 }
+
+/// kube-api 6.2.3: with a token secret its reference goes off the account, however many go at a time; others stay.
+#[tokio::test]
+async fn an_account_forgets_its_token_secrets_when_they_go() {
+    let admin = Harness::new("token-secrets");
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    let secrets = "/api/v1/namespaces/default/secrets";
+    let names: Vec<String> = (0..20).map(|index| format!("t-{index}")).collect();
+    let references: Vec<_> = ["other", "plain"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let references: Vec<_> = references.iter().map(|name| json!({"name": name})).collect();
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}, "secrets": references});
+    let created = admin.post(accounts, &account).await;
+    assert_eq!(created.code, 201, "{}", created.text);
+    let secret = |name: &str, kind: &str, uid: &Value| {
+        json!({"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": {"name": name, "labels": {"go": "yes"},
+            "annotations": {"kubernetes.io/service-account.name": "robot", "kubernetes.io/service-account.uid": uid}}})
+    };
+    let token = "kubernetes.io/service-account-token";
+    let uid = &created.body["metadata"]["uid"];
+    for name in &names {
+        assert_eq!(admin.post(secrets, &secret(name, token, uid)).await.code, 201);
+    }
+    // A secret of another type, and one of an account of that name that was there before.
+    assert_eq!(admin.post(secrets, &secret("plain", "Opaque", uid)).await.code, 201);
+    let before = json!("00000000-0000-4000-8000-000000000000");
+    assert_eq!(admin.post(secrets, &secret("other", token, &before)).await.code, 201);
+    assert_eq!(admin.delete(&format!("{secrets}/t-0")).await.code, 200);
+    let robot = admin.get(&format!("{accounts}/robot")).await;
+    assert_eq!(robot.body["secrets"].as_array().map(Vec::len), Some(21), "{}", robot.text);
+    let deleted = admin.delete(&format!("{secrets}?labelSelector=go")).await;
+    assert_eq!((deleted.code, deleted.body["items"].as_array().map(Vec::len)), (200, Some(21)), "{}", deleted.text);
+    let robot = admin.get(&format!("{accounts}/robot")).await;
+    assert_eq!(robot.body["secrets"], json!([{"name": "other"}, {"name": "plain"}]), "{}", robot.text);
+    let entries = robot.body["metadata"]["managedFields"].to_string();
+    assert!(!entries.contains("t-3"), "{entries}");
+}
