@@ -3,8 +3,8 @@
 use super::generations::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, LOGICAL_CLUSTERS, ROLE_BINDINGS, ROLES};
 use super::row::Row;
 use super::rule::Rule;
-use crate::codec;
 use crate::exchange::UserInfo;
+use crate::{clusters, codec};
 use kcp_apimachinery::selector::label::Selector;
 use kcp_apimachinery::text;
 use kcp_storage::{At, Backend, Error, Item, KeyRange, ListQuery, Revision};
@@ -152,14 +152,20 @@ pub struct Grants {
 
 impl Derived {
     /// Reads one logical cluster at one revision. A state put together from several would show grants that never
-    /// stood side by side.
+    /// stood side by side; the row grants nothing and may be newer.
     pub async fn load(store: &dyn Backend, cluster: &str) -> Result<Self, Error> {
-        Self::load_at(store, cluster, store.head()).await
+        let at = store.head();
+        let item = store.get(&clusters::row(cluster)).await?;
+        Self::with_rules(store, cluster, at, item.as_ref().map(row)).await
     }
 
     /// The same as it was at a revision.
     pub async fn load_at(store: &dyn Backend, cluster: &str, at: Revision) -> Result<Self, Error> {
         let row = all(store, LOGICAL_CLUSTERS, cluster, at).await?.first().map(row);
+        Self::with_rules(store, cluster, at, row).await
+    }
+
+    async fn with_rules(store: &dyn Backend, cluster: &str, at: Revision, row: Option<Row>) -> Result<Self, Error> {
         let mut state = Self::of_row(row);
         for item in all(store, ROLES, cluster, at).await? {
             let role: StoredRole = parse(&item);

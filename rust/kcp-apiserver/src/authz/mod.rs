@@ -88,6 +88,8 @@ struct Granted {
     cluster: String,
     /// Names and groups of everybody whose rules count.
     users: Vec<(String, Vec<String>)>,
+    /// The generations of `own` and `base`.
+    generations: (u64, u64),
     own: Arc<Derived>,
     base: Arc<Derived>,
     wide: Grants,
@@ -180,8 +182,8 @@ impl Authorization {
         let users = effective(cluster, user);
         let own = Derived::load_at(&*self.store, cluster, at).await;
         let own = Arc::new(own.map_err(|error| crate::verbs::storage_error(&error))?);
-        let base = self.state(BASE).await?;
-        let granted = Granted::picked(cluster, &users, own, base);
+        let own = State { generation: 0, derived: own };
+        let granted = Granted::picked(cluster, &users, own, self.state(BASE).await?);
         let attributes = Attributes::path(ENTER, "/");
         let case = Case { cluster, user, acting: &users[0], granted: &granted, attributes: &attributes, deep: false };
         Ok(is_entry(&guards::decide(&case, |_, _| {})))
@@ -243,18 +245,18 @@ impl Authorization {
         role: &RoleRef,
         namespace: &str,
     ) -> Result<Result<Arc<[Rule]>, String>, Status> {
-        let own = self.state(cluster).await?;
-        let base = self.state(BASE).await?;
+        let own = self.state(cluster).await?.derived;
+        let base = self.state(BASE).await?.derived;
         Ok(own.resolve(Some(&base), role, namespace))
     }
 
-    async fn state(&self, cluster: &str) -> Result<Arc<Derived>, Status> {
+    async fn state(&self, cluster: &str) -> Result<State, Status> {
         // Taken before anything is read: what is derived is at least this new.
         let needed = self.generations.of(cluster, "");
         if let Some(state) = self.states.get(cluster)
             && state.generation >= needed
         {
-            return Ok(state.derived);
+            return Ok(state);
         }
         // The hash is cut down to the number of lanes.
         #[allow(clippy::cast_possible_truncation)]
@@ -264,13 +266,13 @@ impl Authorization {
         if let Some(state) = self.states.get(cluster)
             && state.generation >= needed
         {
-            return Ok(state.derived);
+            return Ok(state);
         }
         let generation = self.generations.of(cluster, "");
         let derived = Derived::load(&*self.store, cluster).await.map_err(|error| unreadable(cluster, &error))?;
-        let derived = Arc::new(derived);
-        self.states.insert(cluster.to_owned(), State { generation, derived: Arc::clone(&derived) });
-        Ok(derived)
+        let state = State { generation, derived: Arc::new(derived) };
+        self.states.insert(cluster.to_owned(), state.clone());
+        Ok(state)
     }
 
     /// The row of a logical cluster without anything else that is derived.
@@ -291,14 +293,16 @@ impl Authorization {
     }
 
     async fn granted(&self, cluster: &str, users: &[UserInfo]) -> Result<Arc<Granted>, Status> {
-        let own = self.state(cluster).await?;
-        let base = if cluster == BASE { Arc::clone(&own) } else { self.state(BASE).await? };
+        // Taken before anything is looked at: what is found is at least this new.
+        let needed = (self.generations.of(cluster, ""), self.generations.of(BASE, ""));
         let key = self.identity(cluster, users);
         if let Some(granted) = self.granted.get(&key)
-            && granted.is_for(cluster, users, &own, &base)
+            && granted.is_for(cluster, users, needed)
         {
             return Ok(granted);
         }
+        let own = self.state(cluster).await?;
+        let base = if cluster == BASE { own.clone() } else { self.state(BASE).await? };
         let granted = Arc::new(Granted::picked(cluster, users, own, base));
         self.granted.insert(key, Arc::clone(&granted));
         Ok(granted)
@@ -346,6 +350,7 @@ impl Granted {
         Self {
             cluster: String::new(),
             users: Vec::new(),
+            generations: (0, 0),
             base: Arc::clone(&own),
             own,
             wide: Grants::default(),
@@ -356,7 +361,9 @@ impl Granted {
     }
 
     /// What applies to `users` in a logical cluster, of whom the first acts.
-    fn picked(cluster: &str, users: &[UserInfo], own: Arc<Derived>, base: Arc<Derived>) -> Self {
+    fn picked(cluster: &str, users: &[UserInfo], own: State, base: State) -> Self {
+        let generations = (own.generation, base.generation);
+        let (own, base) = (own.derived, base.derived);
         let mut by_namespace = HashMap::new();
         // Bindings of the base resolve in the base alone, or a tenant's role could stand in for a bootstrap role.
         base.grants(None, users, &mut by_namespace);
@@ -366,6 +373,7 @@ impl Granted {
         let mut granted = Granted::of_row(own);
         cluster.clone_into(&mut granted.cluster);
         granted.base = base;
+        granted.generations = generations;
         granted.users = users.iter().map(|user| (user.name.clone(), user.groups.clone())).collect();
         granted.wide = by_namespace.remove("").unwrap_or_default();
         let count: usize = by_namespace.values().map(|scope| scope.grants.len() + 1).sum();
@@ -375,11 +383,10 @@ impl Granted {
         granted
     }
 
-    /// The key is a hash, so identities are compared in full; the derived states are compared by identity, and this
-    /// value keeps them alive, so an address is never that of another state.
-    fn is_for(&self, cluster: &str, users: &[UserInfo], own: &Arc<Derived>, base: &Arc<Derived>) -> bool {
-        Arc::ptr_eq(&self.own, own)
-            && Arc::ptr_eq(&self.base, base)
+    /// The key is a hash, so identities are compared in full.
+    fn is_for(&self, cluster: &str, users: &[UserInfo], needed: (u64, u64)) -> bool {
+        self.generations.0 >= needed.0
+            && self.generations.1 >= needed.1
             && self.users.len() == users.len()
             && self.users.iter().zip(users).all(|((name, groups), user)| *name == user.name && *groups == user.groups)
             && self.cluster == cluster
