@@ -212,6 +212,25 @@ pub trait Backend: Send + Sync + 'static {
     /// read whatever the numbers; nothing is walked.
     fn counts<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Result<Counts, Error>>;
 
+    /// Everything that a logical cluster holds now of some resources, one after the other, all of one state: its revision
+    /// and the items, sorted by key within a resource. For what is read as a whole, such as a cluster's rules.
+    fn contents<'a>(
+        &'a self,
+        cluster: &'a str,
+        resources: &'a [&'a str],
+    ) -> BoxFuture<'a, Result<(Revision, Vec<Item>), Error>> {
+        Box::pin(async move {
+            let at = self.head();
+            let mut items = Vec::new();
+            for resource in resources {
+                let range = KeyRange::cluster(resource, cluster);
+                let page = self.list(ListQuery { range, at: At::Exact(at), after: None, limit: None }).await?;
+                items.extend(page.items);
+            }
+            Ok((at, items))
+        })
+    }
+
     /// Makes `batch` durable and visible, or changes nothing. A dropped future does not undo a queued batch.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>>;
 

@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+/// What rules are made of; cluster role bindings come before role bindings.
+const RULES: [&str; 4] = [ROLES, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS];
+
 /// Who a binding binds to which role; prints as reasons name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -151,50 +154,55 @@ pub struct Grants {
 }
 
 impl Derived {
-    /// Reads one logical cluster at one revision. A state put together from several would show grants that never
-    /// stood side by side; the row grants nothing and may be newer.
+    /// Reads one logical cluster. Its roles and bindings are of one state: put together from several they would show
+    /// grants that never stood side by side. The row grants nothing and may be newer.
     pub async fn load(store: &dyn Backend, cluster: &str) -> Result<Self, Error> {
-        let at = store.head();
         let item = store.get(&clusters::row(cluster)).await?;
-        Self::with_rules(store, cluster, at, item.as_ref().map(row)).await
+        let (_, items) = store.contents(cluster, &RULES).await?;
+        Ok(Self::of(item.as_ref().map(row), &items))
     }
 
     /// The same as it was at a revision.
     pub async fn load_at(store: &dyn Backend, cluster: &str, at: Revision) -> Result<Self, Error> {
         let row = all(store, LOGICAL_CLUSTERS, cluster, at).await?.first().map(row);
-        Self::with_rules(store, cluster, at, row).await
+        let mut items = Vec::new();
+        for resource in RULES {
+            items.extend(all(store, resource, cluster, at).await?);
+        }
+        Ok(Self::of(row, &items))
     }
 
-    async fn with_rules(store: &dyn Backend, cluster: &str, at: Revision, row: Option<Row>) -> Result<Self, Error> {
+    fn of(row: Option<Row>, rules: &[Item]) -> Self {
         let mut state = Self::of_row(row);
-        for item in all(store, ROLES, cluster, at).await? {
-            let role: StoredRole = parse(&item);
-            let rules: Arc<[Rule]> = role.rules.unwrap_or_default().into();
-            let namespace = state.roles.entry(item.key.namespace().to_owned()).or_default();
-            namespace.insert(item.key.name().to_owned(), rules);
-            state.weight += weigh(&item);
-        }
-        for item in all(store, CLUSTER_ROLES, cluster, at).await? {
-            let role: StoredRole = parse(&item);
-            let selectors = role.aggregation_rule.and_then(|rule| rule.cluster_role_selectors);
-            let role = ClusterRole {
-                labels: role.metadata.labels.unwrap_or_default(),
-                rules: role.rules.unwrap_or_default().into(),
-                // A selector that cannot be read selects nothing.
-                aggregates: selectors.filter(|selectors| !selectors.is_empty()).map(|selectors| {
-                    selectors.iter().filter_map(|selector| Selector::from_label_selector(selector).ok()).collect()
-                }),
-            };
-            state.cluster_roles.insert(item.key.name().to_owned(), role);
-            state.weight += weigh(&item);
-        }
-        for resource in [CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS] {
-            for item in all(store, resource, cluster, at).await? {
-                state.add(binding(&item));
-                state.weight += weigh(&item);
+        for item in rules {
+            state.weight += weigh(item);
+            match item.key.resource() {
+                ROLES => state.add_role(item),
+                CLUSTER_ROLES => state.add_cluster_role(item),
+                _ => state.add(binding(item)),
             }
         }
-        Ok(state)
+        state
+    }
+
+    fn add_role(&mut self, item: &Item) {
+        let role: StoredRole = parse(item);
+        let namespace = self.roles.entry(item.key.namespace().to_owned()).or_default();
+        namespace.insert(item.key.name().to_owned(), role.rules.unwrap_or_default().into());
+    }
+
+    fn add_cluster_role(&mut self, item: &Item) {
+        let role: StoredRole = parse(item);
+        let selectors = role.aggregation_rule.and_then(|rule| rule.cluster_role_selectors);
+        let role = ClusterRole {
+            labels: role.metadata.labels.unwrap_or_default(),
+            rules: role.rules.unwrap_or_default().into(),
+            // A selector that cannot be read selects nothing.
+            aggregates: selectors.filter(|selectors| !selectors.is_empty()).map(|selectors| {
+                selectors.iter().filter_map(|selector| Selector::from_label_selector(selector).ok()).collect()
+            }),
+        };
+        self.cluster_roles.insert(item.key.name().to_owned(), role);
     }
 
     /// A logical cluster without roles and bindings.

@@ -7,7 +7,8 @@ use crate::registry::{BuiltIns, Identity, Served, system};
 use crate::verbs::storage_error;
 use kcp_apimachinery::status::Status;
 use kcp_schema::{Interned, Pool};
-use kcp_storage::{At, Backend, Item, Key, KeyRange, ListQuery, Observer};
+use kcp_storage::{Backend, Item, Key, Observer};
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -16,11 +17,10 @@ use std::sync::{Arc, OnceLock};
 /// Storage name of the resource that defines custom resources.
 pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
-/// Logical clusters whose views are kept.
+/// Logical clusters with definitions of their own whose views are kept,
 const KEPT: usize = 4_096;
-
-/// Definitions read from the store at a time.
-const CHUNK: usize = 500;
+/// and how many without any take the place of one of them.
+const PLAIN: usize = 16;
 
 /// Above so many changed definitions all of them are read in one go.
 const ONE_BY_ONE: usize = 200;
@@ -107,13 +107,23 @@ impl ClusterView {
     }
 }
 
+/// Clusters without definitions of their own share one view: an entry for them is a name and a number.
+#[derive(Clone)]
+struct ByKind(Arc<ClusterView>);
+
+impl Weighter<String, (u64, Arc<ClusterView>)> for ByKind {
+    fn weight(&self, _: &String, (_, view): &(u64, Arc<ClusterView>)) -> u64 {
+        if Arc::ptr_eq(view, &self.0) { 1 } else { PLAIN as u64 }
+    }
+}
+
 /// Views of all logical clusters.
 pub struct Registry {
     built_ins: Arc<BuiltIns>,
     store: Arc<dyn Backend>,
     plain: Arc<ClusterView>,
     changes: Arc<Changes>,
-    views: Cache<String, (u64, Arc<ClusterView>)>,
+    views: Cache<String, (u64, Arc<ClusterView>), ByKind>,
     schemas: Pool,
     members: Interned<Member>,
     shared_groups: Interned<CustomGroup>,
@@ -140,9 +150,9 @@ impl Registry {
         Ok(Self {
             built_ins,
             store,
+            views: Cache::with_weighter(KEPT * PLAIN, (KEPT * PLAIN) as u64, ByKind(Arc::clone(&plain))),
             plain,
             changes,
-            views: Cache::new(KEPT),
             schemas,
             members: Interned::default(),
             shared_groups: Interned::default(),
@@ -194,11 +204,15 @@ impl Registry {
                 self.derive(view.groups.clone(), changed)
             }
             _ => {
-                let mut all = Vec::new();
-                for item in self.definitions(KeyRange::cluster(DEFINITIONS, cluster)).await? {
-                    all.push((item.key.name().into(), Some(self.member(&item)?)));
+                let items = self.store.contents(cluster, &[DEFINITIONS]).await;
+                let (_, items) = items.map_err(|error| storage_error(&error))?;
+                if items.is_empty() {
+                    Arc::clone(&self.plain)
+                } else {
+                    let member = |item: &Item| Ok((item.key.name().into(), Some(self.member(item)?)));
+                    let all = items.iter().map(member).collect::<Result<_, Status>>()?;
+                    self.derive(self.plain.groups.clone(), all)
                 }
-                self.derive(self.plain.groups.clone(), all)
             }
         };
         self.views.insert(cluster.to_owned(), (number, Arc::clone(&derived)));
@@ -267,21 +281,6 @@ impl Registry {
             return Arc::clone(&self.plain);
         }
         Arc::new(ClusterView::new(&self.built_ins, groups))
-    }
-
-    async fn definitions(&self, range: KeyRange) -> Result<Vec<Item>, Status> {
-        let mut items = Vec::new();
-        let (mut at, mut after) = (At::Latest, None);
-        loop {
-            let query = ListQuery { range: range.clone(), at, after, limit: Some(CHUNK) };
-            let page = self.store.list(query).await.map_err(|error| storage_error(&error))?;
-            at = At::Exact(page.revision);
-            items.extend(page.items);
-            if !page.more {
-                return Ok(items);
-            }
-            after = items.last().map(|item: &Item| item.key.to_bytes());
-        }
     }
 
     /// A stored definition, compiled; equal ones are compiled once.

@@ -341,6 +341,27 @@ impl Shared {
         Ok(page)
     }
 
+    fn contents_now(&self, cluster: &str, resources: &[&str]) -> Result<(Revision, Vec<Item>), Error> {
+        let view = self.view();
+        let revision = Revision::new(view.revision);
+        let tally = self.tally_in(&view, cluster).map_err(Error::Unavailable)?;
+        let mut items = Vec::new();
+        for resource in resources {
+            let count = tally.counts.of(resource);
+            if count == 0 {
+                continue;
+            }
+            let range = KeyRange::cluster(resource, cluster);
+            match self.current.untouched(&view, &range, count).map_err(Error::Unavailable)? {
+                Some(born) => items.extend(born),
+                None => {
+                    items.extend(page(revision, self.current.items(&view, &range, None, Load::Values), None)?.items)
+                }
+            }
+        }
+        Ok((revision, items))
+    }
+
     fn list_exact(&self, query: &ListQuery, revision: Revision) -> Result<Page, Error> {
         let view = self.view();
         self.check_kept(revision, &view)?;
@@ -505,6 +526,14 @@ impl Backend for Embedded {
     fn counts<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Result<Counts, Error>> {
         let counts = self.shared.tally(cluster).map(|tally| tally.counts.clone());
         ready(counts.map_err(Error::Unavailable))
+    }
+
+    fn contents<'a>(
+        &'a self,
+        cluster: &'a str,
+        resources: &'a [&'a str],
+    ) -> BoxFuture<'a, Result<(Revision, Vec<Item>), Error>> {
+        ready(self.shared.contents_now(cluster, resources))
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, CommitError>> {

@@ -49,6 +49,9 @@ enum Action {
 /// Where objects may stand, and one that only stands above others.
 const CLUSTERS: [&str; 4] = ["a", "a-b", "c", "above"];
 
+/// What is read of a cluster as a whole.
+const CONTENTS: [&str; 3] = ["configmaps", "namespaces", "logicalclusters.core.kcp.io"];
+
 fn keys() -> Vec<Key> {
     let mut keys = Vec::new();
     for cluster in ["a", "a-b", "c"] {
@@ -217,6 +220,8 @@ impl World<'_> {
     async fn counts(&self) {
         for cluster in CLUSTERS {
             assert_eq!(counts(&self.real, cluster).await, counts(&self.model, cluster).await, "{cluster}");
+            let (real, model) = (self.real.contents(cluster, &CONTENTS), self.model.contents(cluster, &CONTENTS));
+            assert_eq!(real.await.expect("reads"), model.await.expect("reads"), "{cluster}");
         }
     }
 
