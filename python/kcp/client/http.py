@@ -60,7 +60,8 @@ def _extensions(connection: Connection) -> dict[str, Any]:
     return {"sni_hostname": connection.tls_server_name} if connection.tls_server_name else {}
 
 
-def _unreachable(connection: Connection, error: Exception) -> UnreachableError:
+def unreachable(connection: Connection, error: Exception) -> UnreachableError:
+    """Say in one line why no answer came from the server of `connection`."""
     url = httpx.URL(connection.server)
     host = f"{url.scheme}://{url.netloc.decode()}"
     reason = str(error) or "no answer in time"
@@ -165,7 +166,7 @@ class HttpClient:
                         raise StatusError(event["object"])
                     yield event
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, ValueError) as error:
-            raise _unreachable(connection, error) from error
+            raise unreachable(connection, error) from error
 
     def _url(self, target: str) -> str:
         server = self._connection.server
@@ -207,7 +208,7 @@ class HttpClient:
                 extensions=_extensions(connection),
             )
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, ValueError) as error:
-            raise _unreachable(connection, error) from error
+            raise unreachable(connection, error) from error
         if self._told is not None:
             self._told(f"{method} {answer.url} {answer.status_code}")
         if answer.status_code >= 400:
@@ -272,7 +273,7 @@ class HttpCaller:
                 extensions=_extensions(connection),
             )
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
-            raise _unreachable(connection, error) from error
+            raise unreachable(connection, error) from error
         raw = [(name.lower(), value) for name, value in answer.headers.raw]
         return Answer(answer.status_code, raw, answer.content)
 

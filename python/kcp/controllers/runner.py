@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import heapq
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import trio
 
-from kcp.client import Client, Facts, StatusError, User
+from kcp.client import Client, Facts, Key, StatusError, User
+from kcp.client.queue import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from kcp.client import Key
     from kcp.client.facts import Asker
     from kcp.client.in_process import Caller
 
@@ -55,65 +54,6 @@ class Controller:
     reconcile: Reconcile
 
 
-class Queue:
-    """Keys that wait for their turn, each once, in the order in which they are due.
-
-    A key that is offered while it is worked on is worked on once more afterwards: what was offered may be newer than
-    what the worker saw.
-    """
-
-    def __init__(self) -> None:
-        """Begin without a key."""
-        self._due: list[tuple[float, Key]] = []
-        self._waiting: dict[Key, float] = {}
-        self._delays: dict[Key, float] = {}
-        self._busy: dict[Key, bool] = {}
-        self._changed = trio.Event()
-
-    def __len__(self) -> int:
-        """Return how many keys wait or are worked on."""
-        return len(self._waiting) + len(self._busy)
-
-    def offer(self, key: Key, now: float) -> None:
-        """Add a key that is due now, unless it waits already."""
-        if key in self._busy:
-            self._busy[key] = True
-        elif key not in self._waiting:
-            self._put(key, now)
-
-    async def take(self) -> Key:
-        """Wait for the next key that is due; the taker has to call `done` or `failed` with it."""
-        while True:
-            while self._due and self._waiting.get(self._due[0][1]) != self._due[0][0]:
-                heapq.heappop(self._due)  # put off or taken since
-            now = trio.current_time()
-            if self._due and self._due[0][0] <= now:
-                _, key = heapq.heappop(self._due)
-                del self._waiting[key]
-                self._busy[key] = False
-                return key
-            with trio.move_on_at(self._due[0][0] if self._due else float("inf")):
-                await self._changed.wait()
-
-    def done(self, key: Key, now: float) -> None:
-        """Forget a key, unless it was offered meanwhile."""
-        self._delays.pop(key, None)
-        if self._busy.pop(key):
-            self._put(key, now)
-
-    def failed(self, key: Key, now: float) -> None:
-        """Put a key off, twice as long as the last time."""
-        del self._busy[key]
-        delay = self._delays[key] = min(self._delays.get(key, FIRST_DELAY / 2) * 2, LAST_DELAY)
-        self._put(key, now + delay)
-
-    def _put(self, key: Key, when: float) -> None:
-        self._waiting[key] = when
-        heapq.heappush(self._due, (when, key))
-        self._changed.set()
-        self._changed = trio.Event()
-
-
 async def run(controller: Controller, source: Source, caller: Caller, asker: Asker) -> None:
     """Work for ever; returns only when cancelled.
 
@@ -121,7 +61,7 @@ async def run(controller: Controller, source: Source, caller: Caller, asker: Ask
     that cannot be finished hides the others. A key whose reconcile raises is logged and tried again; it never stops the
     others.
     """
-    queue = Queue()
+    queue: Queue[Key] = Queue(FIRST_DELAY, LAST_DELAY)
     async with trio.open_nursery() as nursery:
         for _ in range(WORKERS):
             nursery.start_soon(_work, controller, caller, asker, queue)
@@ -138,7 +78,7 @@ async def run(controller: Controller, source: Source, caller: Caller, asker: Ask
             await source.wait_work(controller.work)
 
 
-async def _read(work: str, source: Source, queue: Queue) -> None:
+async def _read(work: str, source: Source, queue: Queue[Key]) -> None:
     after = None
     while keys := await source.take_work(work, after):
         now = trio.current_time()
@@ -147,7 +87,7 @@ async def _read(work: str, source: Source, queue: Queue) -> None:
         after = keys[-1]
 
 
-async def _work(controller: Controller, caller: Caller, asker: Asker, queue: Queue) -> None:
+async def _work(controller: Controller, caller: Caller, asker: Asker, queue: Queue[Key]) -> None:
     while True:
         key = await queue.take()
         done = False

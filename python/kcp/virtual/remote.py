@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import ssl
 import string
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 import trio
 
 from kcp.client import Answer
-from kcp.client.connection import trust
 from kcp.client.credentials import authorization, with_plugin
+from kcp.client.transport import open_transport
 from kcp.kubeconfig import KubeconfigError
 from kcp.virtual.visit import is_watch, refuse, split_query
 
@@ -37,15 +35,6 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 10.0
 # To the head of an answer, and between two pieces of one that is no watch.
 READ_SECONDS = 60.0
-# Connections kept open without a request. How many are open with one is bounded by the requests under way.
-IDLE = 32
-# Less than the time after which a kcp closes what is idle.
-IDLE_SECONDS = 30.0
-# A server whose machine vanished says nothing for ever; the operating system finds out.
-_KEEPALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-for _name, _seconds in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15)):
-    if hasattr(socket, _name):  # not everywhere
-        _KEEPALIVE.append((socket.IPPROTO_TCP, getattr(socket, _name), _seconds))
 # What names of headers take as it is; upper case would be lost.
 _PLAIN = frozenset(string.ascii_lowercase + string.digits + "-_.~")
 UNREACHABLE = "the server behind cannot be reached"
@@ -66,7 +55,7 @@ class Remote:
         self._given = connection
         self._connection = with_plugin(connection)
         self._base = connection.server.partition("/clusters/")[0].rstrip("/")
-        self._transport = _transport(self._connection, self._base)
+        self._transport = open_transport(self._connection, self._base)
         self._renewal = trio.Lock()
         self._watches: set[_Streamed] = set()
         self._ending = False
@@ -235,20 +224,3 @@ def _is_text(value: str) -> bool:
 
 def _escaped(letter: str) -> str:
     return quote(letter, safe="") if quote(letter, safe="") != letter else f"%{ord(letter):02X}"
-
-
-def _transport(connection: Connection, base: str) -> httpx.AsyncHTTPTransport:
-    try:
-        url = httpx.URL(base)
-        if url.scheme not in {"http", "https"} or not url.host:
-            raise httpx.InvalidURL("")
-        named = connection.proxy_url or ("" if proxy_bypass(url.host) else getproxies().get(url.scheme, ""))
-        proxy = httpx.Proxy(named) if named else None
-    except (httpx.InvalidURL, ValueError):
-        raise KubeconfigError(f'"{connection.proxy_url or connection.server}" is not a URL that can be used') from None
-    return httpx.AsyncHTTPTransport(
-        verify=trust(connection) if url.scheme == "https" else True,
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=IDLE, keepalive_expiry=IDLE_SECONDS),
-        proxy=proxy,
-        socket_options=_KEEPALIVE,
-    )

@@ -11,7 +11,7 @@ import trio.testing
 
 from kcp.client import Key, StatusError
 from kcp.controllers import runner
-from kcp.controllers.runner import FIRST_DELAY, LAST_DELAY, Controller, Queue
+from kcp.controllers.runner import FIRST_DELAY, LAST_DELAY, Controller
 from kcp.core import Options, Server
 
 if TYPE_CHECKING:
@@ -139,28 +139,3 @@ async def test_a_reconcile_that_raises_is_tried_again_and_stops_nobody(
         await enough.wait()
     await trio.testing.wait_all_tasks_blocked()
     assert [seen.count(key(number)) for number in (1, 2, 3)] == [2, 2, 1]
-
-
-async def test_a_key_offered_while_it_is_worked_on_is_worked_on_again() -> None:
-    queue = Queue()
-    queue.offer(key(1), trio.current_time())
-    taken = await queue.take()
-    queue.offer(taken, trio.current_time())
-    queue.done(taken, trio.current_time())
-    with trio.fail_after(1):
-        assert await queue.take() == taken
-    queue.done(taken, trio.current_time())
-    assert len(queue) == 0
-
-
-async def test_a_key_that_waits_is_not_hurried_by_being_offered(autojump_clock: trio.testing.MockClock) -> None:
-    queue = Queue()
-    queue.offer(key(1), trio.current_time())
-    for _ in range(20):
-        queue.failed(await queue.take(), trio.current_time())
-    began = trio.current_time()
-    queue.offer(key(1), began)
-    queue.offer(key(2), began)
-    assert await queue.take() == key(2)
-    assert await queue.take() == key(1)
-    assert trio.current_time() - began == pytest.approx(LAST_DELAY)
