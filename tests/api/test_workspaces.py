@@ -236,6 +236,20 @@ def test_a_workspace_goes_with_all_beneath_it(houses: Houses, root: Door) -> Non
     wait_gone(root, f"{WORKSPACES}/{name}")
 
 
+def test_what_a_workspace_owns_goes_after_it(houses: Houses, org: Door) -> None:
+    """An object beside a Workspace whose only owner it is has nobody any more."""
+    made = org.post(WORKSPACES, workspace("owning", "universal"))
+    reference = {"apiVersion": made["apiVersion"], "kind": made["kind"], "name": "owning", "uid": made["metadata"]["uid"]}
+    owned = configmap("owned", a="b")
+    owned["metadata"]["ownerReferences"] = [reference]
+    org.post(CONFIGMAPS, owned)
+    org.post(CONFIGMAPS, configmap("beside", a="b"))
+    org.ask("DELETE", f"{WORKSPACES}/owning")
+    wait_gone(org, f"{WORKSPACES}/owning")
+    wait_gone(org, f"{CONFIGMAPS}/owned")
+    assert org.get(f"{CONFIGMAPS}/beside")["data"] == {"a": "b"}
+
+
 def test_what_blocks_a_deletion_is_told_and_the_owner_keeps_access(houses: Houses, org: Door) -> None:
     """The condition names kinds, counts and finalizers; when they let go, the workspace goes."""
     made = org.post(WORKSPACES, workspace("blocked", "universal"))

@@ -2,6 +2,7 @@
 
 use crate::clusters;
 use crate::codec;
+use crate::garbage::{self, Leaving};
 use crate::registry::Served;
 use crate::server::ApiServer;
 use crate::tenancy::content::{self, Content, Left};
@@ -51,8 +52,8 @@ pub async fn workspace(server: &ApiServer, key: &Key) -> Result<Ending, Status> 
         }
         // Another cluster has the name, or none has: there is nothing to wait for.
         _ => {
-            let op = without_finalizer(server, &served, &item, object);
-            let gone = commit(server, vec![op]).await?;
+            let ops = without_finalizer(server, &served, &item, object).await?;
+            let gone = commit(server, ops).await?;
             Ok(Ending { gone, cluster, ..Ending::default() })
         }
     }
@@ -98,27 +99,37 @@ async fn mark(server: &ApiServer, cluster: &str) -> Result<(), Status> {
     }
 }
 
-/// The change that lets the workspace go that a logical cluster belongs to, if it is still there.
-async fn owner(server: &ApiServer, row: &Row) -> Result<Option<Op>, Status> {
+/// The changes that let the workspace go that a logical cluster belongs to, if it is still there.
+async fn owner(server: &ApiServer, row: &Row) -> Result<Vec<Op>, Status> {
     let owner = &row.object["spec"]["owner"];
     let field = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or_default();
     if field("resource") != "workspaces" {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let key = Key::new(WORKSPACES, field("cluster"), "", field("name"));
-    let Some((served, item, object)) = find(server, &key).await? else { return Ok(None) };
+    let Some((served, item, object)) = find(server, &key).await? else { return Ok(Vec::new()) };
     if meta::uid(&object) != field("uid") {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    Ok(Some(without_finalizer(server, &served, &item, object)))
+    without_finalizer(server, &served, &item, object).await
 }
 
-/// A workspace without our finalizer: gone where nothing else holds it, marked for deletion where it was not.
-fn without_finalizer(server: &ApiServer, served: &Served, item: &Item, mut object: Value) -> Op {
+/// A workspace without our finalizer: gone where nothing else holds it, and what it owns is left to the garbage
+/// collector; marked for deletion where it was not.
+async fn without_finalizer(
+    server: &ApiServer,
+    served: &Served,
+    item: &Item,
+    mut object: Value,
+) -> Result<Vec<Op>, Status> {
     let others: Vec<String> = meta::finalizers(&object).filter(|name| *name != FINALIZER).map(str::to_owned).collect();
     let expect = Expect::At(item.revision);
     if others.is_empty() {
-        return Op::delete(item.key.clone(), expect);
+        // Workspaces depart without anything else that has to be as it was read.
+        let Leaving { change, mut also, .. } =
+            garbage::leave(server, &*served.strategy, &item.key, meta::uid(&object)).await?;
+        also.insert(0, Op { key: item.key.clone(), expect, change });
+        return Ok(also);
     }
     meta::set_finalizers(&mut object, others);
     if meta::deletion_timestamp(&object).is_none() {
@@ -126,7 +137,7 @@ fn without_finalizer(server: &ApiServer, served: &Served, item: &Item, mut objec
     }
     codec::strip(&mut object);
     let value = stored(server, item.key.cluster(), &*served.strategy, &object, codec::managed(&item.value));
-    Op::put(item.key.clone(), expect, value)
+    Ok(vec![Op::put(item.key.clone(), expect, value)])
 }
 
 async fn find(server: &ApiServer, key: &Key) -> Result<Option<(Arc<Served>, Item, Value)>, Status> {
