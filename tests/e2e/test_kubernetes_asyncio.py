@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -17,13 +19,22 @@ from kubernetes_asyncio.leaderelection.resourcelock.leaselock import LeaseLock
 from tests.e2e.conftest import FIXTURES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from tests.e2e.conftest import Json, LogicalCluster
 
 EVENT_SECONDS = 30
 LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS = 3, 2, 1  # the shortest election the client allows
 COWBOYS = ("wildwest.dev", "v1alpha1", "default", "cowboys")
+
+
+@pytest.fixture(autouse=True)
+def half_closed() -> Iterator[None]:
+    """Take away connections that the client did not see closed: it does not wait for the end of those of watches."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @asynccontextmanager
