@@ -239,7 +239,12 @@ def test_a_workspace_goes_with_all_beneath_it(houses: Houses, root: Door) -> Non
 def test_what_a_workspace_owns_goes_after_it(houses: Houses, org: Door) -> None:
     """An object beside a Workspace whose only owner it is has nobody any more."""
     made = org.post(WORKSPACES, workspace("owning", "universal"))
-    reference = {"apiVersion": made["apiVersion"], "kind": made["kind"], "name": "owning", "uid": made["metadata"]["uid"]}
+    reference = {
+        "apiVersion": made["apiVersion"],
+        "kind": made["kind"],
+        "name": "owning",
+        "uid": made["metadata"]["uid"],
+    }
     owned = configmap("owned", a="b")
     owned["metadata"]["ownerReferences"] = [reference]
     org.post(CONFIGMAPS, owned)
