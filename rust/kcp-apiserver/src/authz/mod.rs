@@ -71,8 +71,8 @@ pub struct Authorization {
     pub offline: Arc<Offline>,
     states: Cache<String, State, ByWeight>,
     rows: Cache<String, State, ByWeight>,
-    granted: Cache<u64, Arc<Granted>, ByWeight>,
-    hasher: RandomState,
+    granted: Cache<u128, Arc<Granted>, ByWeight>,
+    hashers: [RandomState; 2],
     lanes: Box<[tokio::sync::Mutex<()>]>,
 }
 
@@ -85,9 +85,6 @@ struct State {
 
 /// Everything granted to one user in one logical cluster.
 struct Granted {
-    cluster: String,
-    /// Names and groups of everybody whose rules count.
-    users: Vec<(String, Vec<String>)>,
     /// The generations of `own` and `base`.
     generations: (u64, u64),
     own: Arc<Derived>,
@@ -108,8 +105,8 @@ impl Weighter<String, State> for ByWeight {
     }
 }
 
-impl Weighter<u64, Arc<Granted>> for ByWeight {
-    fn weight(&self, _: &u64, granted: &Arc<Granted>) -> u64 {
+impl Weighter<u128, Arc<Granted>> for ByWeight {
+    fn weight(&self, _: &u128, granted: &Arc<Granted>) -> u64 {
         granted.weight
     }
 }
@@ -126,7 +123,7 @@ impl Authorization {
             states: Cache::with_weighter(1024, STATES, ByWeight),
             rows: Cache::with_weighter(1024, ROWS, ByWeight),
             granted: Cache::with_weighter(1024, GRANTS, ByWeight),
-            hasher: RandomState::new(),
+            hashers: [RandomState::new(), RandomState::new()],
             lanes: (0..LANES).map(|_| tokio::sync::Mutex::new(())).collect(),
         }
     }
@@ -260,7 +257,7 @@ impl Authorization {
         }
         // The hash is cut down to the number of lanes.
         #[allow(clippy::cast_possible_truncation)]
-        let lane = self.hasher.hash_one(cluster) as usize % LANES;
+        let lane = self.hashers[0].hash_one(cluster) as usize % LANES;
         let _lane = self.lanes[lane].lock().await;
         // Who had the lane before may have derived what is needed.
         if let Some(state) = self.states.get(cluster)
@@ -297,7 +294,8 @@ impl Authorization {
         let needed = (self.generations.of(cluster, ""), self.generations.of(BASE, ""));
         let key = self.identity(cluster, users);
         if let Some(granted) = self.granted.get(&key)
-            && granted.is_for(cluster, users, needed)
+            && granted.generations.0 >= needed.0
+            && granted.generations.1 >= needed.1
         {
             return Ok(granted);
         }
@@ -308,14 +306,19 @@ impl Authorization {
         Ok(granted)
     }
 
-    fn identity(&self, cluster: &str, users: &[UserInfo]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        cluster.hash(&mut hasher);
-        for user in users {
-            user.name.hash(&mut hasher);
-            user.groups.hash(&mut hasher);
-        }
-        hasher.finish()
+    /// Names a logical cluster and everybody whose rules count there, by 128 bits of two keyed hashes: nobody who does not
+    /// know the keys finds two that share a name, and chance does not either.
+    fn identity(&self, cluster: &str, users: &[UserInfo]) -> u128 {
+        let [high, low] = self.hashers.each_ref().map(|hasher| {
+            let mut hasher = hasher.build_hasher();
+            cluster.hash(&mut hasher);
+            for user in users {
+                user.name.hash(&mut hasher);
+                user.groups.hash(&mut hasher);
+            }
+            u128::from(hasher.finish())
+        });
+        high << 64 | low
     }
 }
 
@@ -348,8 +351,6 @@ impl Granted {
     /// Of somebody to whom nothing is granted.
     fn of_row(own: Arc<Derived>) -> Self {
         Self {
-            cluster: String::new(),
-            users: Vec::new(),
             generations: (0, 0),
             base: Arc::clone(&own),
             own,
@@ -371,25 +372,14 @@ impl Granted {
             own.grants(Some(&base), users, &mut by_namespace);
         }
         let mut granted = Granted::of_row(own);
-        cluster.clone_into(&mut granted.cluster);
         granted.base = base;
         granted.generations = generations;
-        granted.users = users.iter().map(|user| (user.name.clone(), user.groups.clone())).collect();
         granted.wide = by_namespace.remove("").unwrap_or_default();
         let count: usize = by_namespace.values().map(|scope| scope.grants.len() + 1).sum();
-        granted.weight = 256 * users.len() as u64 + 160 * (count + granted.wide.grants.len()) as u64;
+        granted.weight = 256 + 160 * (count + granted.wide.grants.len()) as u64;
         granted.by_namespace = by_namespace;
         granted.entry = granted.find(&Attributes::path(ENTER, "/")).cloned();
         granted
-    }
-
-    /// The key is a hash, so identities are compared in full.
-    fn is_for(&self, cluster: &str, users: &[UserInfo], needed: (u64, u64)) -> bool {
-        self.generations.0 >= needed.0
-            && self.generations.1 >= needed.1
-            && self.users.len() == users.len()
-            && self.users.iter().zip(users).all(|((name, groups), user)| *name == user.name && *groups == user.groups)
-            && self.cluster == cluster
     }
 
     /// What allows it.
