@@ -31,6 +31,7 @@ COMMANDS = (
     ("crd-puller", "kcp.cli.plugin:crd_puller", "definitions of what a Kubernetes API server has"),
     ("crds", "kcp.cli.plugin:crds", "definitions of kinds of Kubernetes that come with kcp"),
     ("compat", "kcp.cli.plugin:compat", "whether definitions are compatible, and what both take"),
+    ("syncer", "kcp.cli.plugin:syncer", "objects of a workspace to a physical cluster, and their status back"),
     ("completion", "kcp.cli.complete:script", "print what completes words in a shell"),
     ("version", "kcp.cli.version", "print the version"),
 )

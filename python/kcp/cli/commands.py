@@ -261,3 +261,29 @@ COMPAT = Command(
         "2  wrong usage, a file that is no definition, a server that does not answer",
     ),
 )
+SYNCER = Command(
+    "syncer",
+    "Sync objects of a workspace to a physical cluster, and their status back",
+    "kcp.cli.syncer",
+    "[<resource>[.<group>]...]",
+    999,
+    (
+        Flag("from-kubeconfig", "Kubeconfig of the kcp server (required)"),
+        Flag("from-cluster", "Workspace whose objects are synced, path or name (required)"),
+        Flag("to-kubeconfig", "Kubeconfig of the physical cluster; none: the cluster this runs in"),
+        Flag("to-context", "Context of that kubeconfig; none: the current one"),
+        Flag("cluster", "What objects for the physical cluster have in their label workload.kcp.io/cluster (required)"),
+        Flag("dry-run", "Print what would be done first, and change nothing", default=False),
+        Flag("metrics-bind-address", "Address for /healthz, /readyz and /metrics, as in 127.0.0.1:8080"),
+    ),
+    examples=(
+        "syncer --from-kubeconfig admin.kubeconfig --from-cluster root:org --to-kubeconfig kind.yaml --cluster kind",
+        "syncer ... --cluster kind deployments.apps services        # what else than deployments",
+        "syncer ... --dry-run                                       # what a start would do",
+    ),
+    statuses=(
+        "0  ended by a signal; with --dry-run: everything was looked at",
+        "1  it cannot begin: a resource is unknown on a side, a server refuses or does not answer",
+        "2  wrong usage",
+    ),
+)

@@ -80,6 +80,20 @@ def compat(arguments: Sequence[str] | None = None) -> int:
     return main(commands.COMPAT, "compat", words, "error", misused=2, failed=2)
 
 
+def syncer(arguments: Sequence[str] | None = None) -> int:
+    """Run `syncer …` and return the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # Flags are also taken in the older spelling, with underscores, and behind one dash.
+    names = {flag.name for flag in commands.SYNCER.flags}
+    return main(commands.SYNCER, "syncer", [_respelled(word, names) for word in words], "error", misused=2)
+
+
+def _respelled(word: str, names: set[str]) -> str:
+    name, equals, value = word.partition("=")
+    plain = name.lstrip("-").replace("_", "-")
+    return f"--{plain}{equals}{value}" if name.startswith("-") and plain in names else word
+
+
 def main(
     root: Command, line: str, arguments: Sequence[str] | None, prefix: str, *, misused: int = 1, failed: int = 1
 ) -> int:

@@ -11,12 +11,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from kcp.kubeconfig import Entry, KubeconfigError
+from kcp.kubeconfig import Entry, KubeconfigError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kcp.kubeconfig import Kubeconfig
+
+
+# What makes a reader run a program, read a file, or send credentials by way of somebody else.
+UNTRUSTED = frozenset(
+    {"exec", "auth-provider", "client-certificate", "client-key", "tokenFile", "certificate-authority", "proxy-url"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +105,27 @@ def connect(config: Kubeconfig, overrides: Overrides | None = None) -> Connectio
         namespace=flags.namespace or str(context.body.get("namespace") or "default"),
         **_credentials(flags, user),
     )
+
+
+def connect_as_told(content: bytes, context: str = "", *, trusted: bool) -> Connection:
+    """Return the connection of a kubeconfig that is no file: its current context's, or that of `context`.
+
+    Args:
+        content: YAML or JSON.
+        context: empty for the current one.
+        trusted: whether who wrote it may run programs and read files here; else (it stood in an object of somebody's)
+            an exec plugin, a path or a proxy in it is refused.
+
+    Raises:
+        KubeconfigError: it is no kubeconfig, or holds what it may not.
+    """
+    config = parse(content)
+    if not trusted:
+        for kind, entries in (("cluster", config.clusters), ("user", config.users)):
+            for name, entry in entries.items():
+                if found := sorted(UNTRUSTED & entry.body.keys()):
+                    raise KubeconfigError(f'{kind} "{name}" has {found[0]}, which a kubeconfig in an object may not')
+    return connect(config, Overrides(context=context))
 
 
 def _found(entries: Mapping[str, Entry], name: str, what: str) -> Entry:

@@ -6,7 +6,7 @@ here imports more than YAML: a command that only reads the current workspace is 
 """
 
 from kcp.kubeconfig.bookkeeping import NoPreviousError, create_context, enter, swap
-from kcp.kubeconfig.config import Entry, Kubeconfig, edit, load
+from kcp.kubeconfig.config import Entry, Kubeconfig, edit, load, parse
 from kcp.kubeconfig.files import KubeconfigError, Locations, locate
 from kcp.kubeconfig.workspaces import NotAWorkspaceError, PathError, Place, parse_type, place_of, resolve
 
@@ -24,6 +24,7 @@ __all__ = [
     "enter",
     "load",
     "locate",
+    "parse",
     "parse_type",
     "place_of",
     "resolve",

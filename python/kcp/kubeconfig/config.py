@@ -119,6 +119,15 @@ def load(locations: Locations) -> Kubeconfig:
     return Kubeconfig(locations, documents)
 
 
+def parse(content: bytes, origin: str = "kubeconfig") -> Kubeconfig:
+    """Read what is no file; `origin` is what errors call it. Relative paths in it begin where the process is.
+
+    Raises:
+        KubeconfigError: it is no kubeconfig.
+    """
+    return Kubeconfig(Locations((origin,), explicit=True), {origin: _checked(origin, content)})
+
+
 @contextmanager
 def edit(locations: Locations) -> Iterator[Kubeconfig]:
     """Read the files anew under their locks, give them to be changed, and write what changed.
