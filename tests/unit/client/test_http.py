@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import ssl
 import sys
 import threading
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kcp.client import Client, HttpCaller, HttpClient, StatusError, UnreachableError, User
-from kcp.client.connection import Connection, Overrides, connect
+from kcp.client.connection import Connection, Overrides, connect, connect_as_told
 from kcp.core import make_authority, make_serving_certificate
 from kcp.kubeconfig import Kubeconfig, KubeconfigError, Locations
 
@@ -314,3 +315,37 @@ async def test_verbs_go_over_http_as_they_go_in_process() -> None:
     with pytest.raises(UnreachableError):
         await caller.call("GET", "/", headers=None, body=b"", user=None)
     await caller.close()
+
+
+def told(**user: object) -> bytes:
+    return json.dumps(
+        {
+            "current-context": "x",
+            "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+            "users": [{"name": "u", "user": user}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        }
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"exec": {"command": "touch"}},
+        {"tokenFile": "/etc/passwd"},
+        {"client-key": "/etc/key"},
+        {"auth-provider": {"name": "gcp"}},
+    ],
+)
+def test_a_kubeconfig_in_an_object_runs_and_reads_nothing_here(user: dict[str, object]) -> None:
+    with pytest.raises(KubeconfigError, match=f"has {next(iter(user))}, which a kubeconfig in an object may not"):
+        connect_as_told(told(**user), trusted=False)
+
+
+def test_a_kubeconfig_that_is_trusted_may_name_a_plugin_and_any_may_hold_a_token() -> None:
+    plugin = {"command": "touch", "apiVersion": "client.authentication.k8s.io/v1"}
+    assert connect_as_told(told(exec=plugin), trusted=True).exec_plugin == plugin
+    assert connect_as_told(told(token="secret"), "x", trusted=False).token == "secret"
+    for wrong in (b"", b"[]", b"\xff", b"{", b"kind: Other"):
+        with pytest.raises(KubeconfigError):
+            connect_as_told(wrong, trusted=False)
