@@ -59,7 +59,9 @@ REFUSED: dict[str | bytes, int] = {
     "*": 404,
     "api/v1": 400,
     "": 400,
-    "/" + "a" * 300_000: 414,
+    # Longer than a URI may be, but a head that is read whole; then one that is not.
+    "/" + "a" * 200_000: 414,
+    "/" + "b" * 1_000_000: 431,
 }
 
 
