@@ -209,7 +209,7 @@ def start_kube(directory: Path) -> Running:
 
 def has_kube() -> bool:
     """Whether hack/peers has built the peer."""
-    return (ROOT / ".tools/peers/kube-apiserver").is_file()
+    return (Path(os.environ.get("KCP_PEERS_DIR") or ROOT / ".tools/peers") / "kube-apiserver").is_file()
 
 
 def scratch(name: str) -> Path:

@@ -128,6 +128,9 @@ impl Rbac {
                     return Err(Status::generic(500, message));
                 }
             }
+            if role.name.is_empty() {
+                return Err(Status::bad_request("Name parameter required."));
+            }
             let Ok(rules) = authorization.role_rules(cluster, &role, namespace).await? else {
                 // Kubernetes names the binding's resource here.
                 return Err(Status::not_found(&self.named(), &role.name));

@@ -10,6 +10,7 @@ use crate::request_info;
 use crate::server::ApiServer;
 use crate::strategy::Part;
 use crate::typed::Typed;
+use crate::verbs::header::{self, Expected};
 use crate::verbs::{Target, storage_error};
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::gvk::{GroupKind, GroupResource, GroupVersion};
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use std::sync::LazyLock;
 
 const GROUP: &str = "authentication.k8s.io";
+const API_VERSION: &str = "authentication.k8s.io/v1";
 const KIND: &str = "TokenRequest";
 const DEFAULT_SECONDS: i64 = 3600;
 const MIN_SECONDS: i64 = 600;
@@ -45,6 +47,7 @@ pub async fn create(
     target: &Target,
     mut body: Value,
 ) -> Result<Value, Status> {
+    header::check_typed(&body, &Expected { group: GROUP, api_version: API_VERSION, kind: KIND })?;
     let refuse = |error: &str| Status::bad_request(strict::cannot_be_handled(KIND, "v1", error));
     let unknown = DECODER.decode(&mut body).map_err(|error| refuse(&error))?;
     if !unknown.is_empty() {
@@ -99,7 +102,7 @@ pub async fn create(
         issuer.issue(request, now).map_err(|error| Status::internal(format!("failed to generate token: {error}")))?;
     let mut answer = json!({
         "kind": KIND,
-        "apiVersion": format!("{GROUP}/v1"),
+        "apiVersion": API_VERSION,
         "metadata": {
             "name": target.name,
             "namespace": target.namespace,
@@ -133,7 +136,7 @@ fn owners(server: &ApiServer, exchange: &Exchange, body: &Value) -> Vec<u8> {
     if asked["spec"]["expirationSeconds"].is_null() {
         asked["spec"]["expirationSeconds"] = DEFAULT_SECONDS.into();
     }
-    let versions = OneVersion { api_version: "authentication.k8s.io/v1", of: SCHEMA.root() };
+    let versions = OneVersion { api_version: API_VERSION, of: SCHEMA.root() };
     managed::answered(&versions, &author, &unset, &asked)
 }
 

@@ -15,8 +15,9 @@ use crate::verbs::{create, get, input, output, storage_error, update};
 use crate::yaml;
 use http::StatusCode;
 use kcp_apimachinery::status::Status;
-use kcp_apimachinery::{meta, strict};
+use kcp_apimachinery::{json, meta, strict};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Serves the request.
 pub async fn serve(
@@ -53,7 +54,7 @@ pub async fn serve(
                     format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
                 return Err(Status::conflict(&target.resource(), &target.name, text));
             }
-            convert(&mut object, target)?;
+            convert(&mut object, &config, target)?;
             update::named(&mut object, target)?;
             authz::require(server, exchange, "create").await?;
             if options.dry_run && conditional {
@@ -81,7 +82,7 @@ pub async fn serve(
         codec::strip(&mut bare);
         // What a merge leaves as it is gets no defaults either: another version's object may lack some.
         if bare != old {
-            convert(&mut new, target)?;
+            convert(&mut new, &config, target)?;
             served.strategy.default(&mut new);
         }
         served.strategy.permit(server, exchange, &new, Some(&old)).await?;
@@ -129,7 +130,10 @@ pub(super) fn read(body: &[u8]) -> Result<Document, Status> {
     if let Ok(decoded) = strict::decode_strict(body)
         && decoded.duplicates.is_empty()
     {
-        return Ok(Document { config: object(decoded.value)?, complaint: None });
+        let mut config = decoded.value;
+        // As YAML it would be written down once more: 1000.0 becomes a whole number.
+        json::settle(&mut config);
+        return Ok(Document { config: object(config)?, complaint: None });
     }
     let (config, complaints) =
         yaml::read(body).map_err(|error| Status::bad_request(format!("error encoding patch: {error}")))?;
@@ -182,12 +186,24 @@ pub(super) fn settle(exchange: &mut Exchange, options: &WriteOptions, complaint:
     }
 }
 
-/// Brings a merged object into the kind's form.
-fn convert(object: &mut Value, target: &Target) -> Result<(), Status> {
-    let shown = managed::described(object);
+/// Brings an object that `config` was merged into in the kind's form.
+fn convert(object: &mut Value, config: &Value, target: &Target) -> Result<(), Status> {
     target.served.strategy.decode(object).map(drop).map_err(|error| {
         let (version, kind) = (&target.served.api_version, &target.served.kind);
+        let shown = managed::described(config);
+        let error = converted(&error);
         let why = format!("unable to convert unstructured object to {version}, Kind={kind}: {error}");
         Status::generic(500, format!("failed to convert new object ({shown}) to proper version: {why}"))
     })
+}
+
+/// What decoding said, in the words of a conversion, which finds numbers decoded.
+fn converted(error: &str) -> Cow<'_, str> {
+    let number = error.strip_prefix("json: cannot unmarshal number ").and_then(|rest| rest.split_once(' '));
+    match (number, error.rsplit_once(" of type ")) {
+        (Some((number, _)), Some((_, wanted))) if wanted.starts_with("int") && number.contains('.') => {
+            format!("cannot convert float64 to {wanted}").into()
+        }
+        _ => error.into(),
+    }
 }

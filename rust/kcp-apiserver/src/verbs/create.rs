@@ -45,7 +45,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         return Ok(Next::Answer(output::encode(exchange, &negotiated, StatusCode::CREATED, &answer)?));
     }
     let mut given = input::decode(&media, &body, served)?;
-    header::check(&mut given.object, served, &body)?;
+    header::check(&mut given.object, served, &body, options.field_validation)?;
     let mut complaints = given.complaints;
     complaints.extend(decode(target, &mut given.object, &media, &body)?);
     if !served.is_custom() {

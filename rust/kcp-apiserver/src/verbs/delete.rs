@@ -103,6 +103,10 @@ pub async fn remove(
         }
         let marked = object["metadata"]["deletionTimestamp"].is_string();
         let mut next = object.clone();
+        if marked && strategy.is_held(&object) {
+            // Until its content is gone nothing else is decided.
+            return Ok(Gone::Later(object));
+        }
         let other_policy = strategy.is_owner() && propagate(&mut next, options.propagation);
         if !marked {
             mark(server, &mut next);

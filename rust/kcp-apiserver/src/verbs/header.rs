@@ -3,6 +3,7 @@
 use crate::openapi;
 use crate::registry::Served;
 use crate::verbs::input::go_type;
+use crate::verbs::options::FieldValidation;
 use kcp_apimachinery::field::{Error, ErrorList, Path};
 use kcp_apimachinery::{GroupKind, Status, meta, strict, text};
 use serde_json::{Map, Value};
@@ -12,11 +13,41 @@ const REPEATED: usize = 1024;
 
 const DEFINITIONS_GROUP: &str = "apiextensions.k8s.io";
 
+/// What an endpoint takes.
+pub struct Expected<'a> {
+    /// Group of the kind.
+    pub group: &'a str,
+    /// Group and version.
+    pub api_version: &'a str,
+    /// The kind.
+    pub kind: &'a str,
+}
+
+impl<'a> From<&'a Served> for Expected<'a> {
+    fn from(served: &'a Served) -> Self {
+        Self { group: &served.group, api_version: &served.api_version, kind: &served.kind }
+    }
+}
+
+/// Holds what a typed object says of itself against an endpoint that fills in what it does not say.
+///
+/// # Errors
+/// 400, as Kubernetes answers objects of another kind or version.
+pub fn check_typed(object: &Value, expected: &Expected<'_>) -> Result<(), Status> {
+    let or = |given: &'_ str, default: &'_ str| if given.is_empty() { default.to_owned() } else { given.to_owned() };
+    let kind = or(meta::kind(object), expected.kind);
+    let api_version = or(meta::api_version(object), expected.api_version);
+    if kind == expected.kind && api_version == expected.api_version {
+        return Ok(());
+    }
+    Err(built_in_mismatch(&kind, &api_version, expected))
+}
+
 /// Holds `kind` and `apiVersion` of an object against the endpoint. Built-in endpoints fill in absent ones.
 ///
 /// # Errors
 /// 400 or 422, as Kubernetes answers objects of another kind or version.
-pub fn check(object: &mut Value, served: &Served, body: &[u8]) -> Result<(), Status> {
+pub fn check(object: &mut Value, served: &Served, body: &[u8], fields: FieldValidation) -> Result<(), Status> {
     let custom = !served.is_typed();
     if object.is_null() {
         *object = Value::Object(Map::new());
@@ -46,10 +77,15 @@ pub fn check(object: &mut Value, served: &Served, body: &[u8]) -> Result<(), Sta
     let (kind, api_version) = (meta::kind(object), meta::api_version(object));
     if kind.is_empty() {
         let shown: String = String::from_utf8_lossy(body).chars().take(REPEATED).collect();
-        let summary = strict::summarize(body);
+        let missing = format!("Object 'Kind' is missing in '{shown}'");
+        // The reader that is not strict knows already what it was to read.
+        if fields == FieldValidation::Ignore {
+            let version = served.api_version.rsplit('/').next().unwrap_or_default();
+            return Err(Status::bad_request(strict::cannot_be_handled(&served.kind, version, &missing)));
+        }
+        let (kind, summary) = (&served.kind, strict::summarize(body));
         return Err(Status::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing in '{shown}' ({summary})",
-            served.kind
+            "the object provided is unrecognized (must be of type {kind}): {missing} ({summary})"
         )));
     }
     if kind == served.kind && api_version == served.api_version {
@@ -63,20 +99,19 @@ pub fn check(object: &mut Value, served: &Served, body: &[u8]) -> Result<(), Sta
             served.kind
         )));
     }
-    Err(if custom { custom_mismatch(object, served) } else { built_in_mismatch(kind, api_version, served) })
+    Err(if custom { custom_mismatch(object, served) } else { built_in_mismatch(kind, api_version, &served.into()) })
 }
 
-fn other_version(api_version: &str, served: &Served) -> Status {
+fn other_version(api_version: &str, expected: &str) -> Status {
     Status::bad_request(format!(
-        "the API version in the data ({api_version}) does not match the expected API version ({})",
-        served.api_version
+        "the API version in the data ({api_version}) does not match the expected API version ({expected})"
     ))
 }
 
 fn custom_mismatch(object: &Value, served: &Served) -> Status {
     let (kind, api_version) = (meta::kind(object), meta::api_version(object));
     if api_version != served.api_version {
-        return other_version(api_version, served);
+        return other_version(api_version, &served.api_version);
     }
     let error = Error::invalid(&Path::root("kind"), kind, format!("must be {}", served.kind));
     Status::invalid(&GroupKind::new(&served.group, kind), meta::name(object), &ErrorList::from(error))
@@ -98,15 +133,15 @@ pub fn patched_mismatch(object: &Value, served: &Served) -> Option<Status> {
     (!errors.is_empty()).then(|| Status::invalid(&GroupKind::new(group, kind), meta::name(object), &errors))
 }
 
-fn built_in_mismatch(kind: &str, api_version: &str, served: &Served) -> Status {
+fn built_in_mismatch(kind: &str, api_version: &str, expected: &Expected<'_>) -> Status {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    if kind == served.kind && is_known(group, version, kind) && package(group) == package(&served.group) {
-        return other_version(api_version, served);
+    if kind == expected.kind && is_known(group, version, kind) && package(group) == package(expected.group) {
+        return other_version(api_version, expected.api_version);
     }
     // Definitions are decoded by a scheme of their own, which knows no kinds of other groups.
-    let scheme_has_it = served.group != DEFINITIONS_GROUP || group == DEFINITIONS_GROUP;
+    let scheme_has_it = expected.group != DEFINITIONS_GROUP || group == DEFINITIONS_GROUP;
     let why = if scheme_has_it && is_known(group, version, kind) {
-        format!("converting ({version}.{kind}) to ({}.{}): unknown conversion", package(&served.group), served.kind)
+        format!("converting ({version}.{kind}) to ({}.{}): unknown conversion", package(expected.group), expected.kind)
     } else {
         format!(
             "no kind {} is registered for version {} in scheme \"pkg/runtime/scheme.go:111\"",
@@ -115,7 +150,7 @@ fn built_in_mismatch(kind: &str, api_version: &str, served: &Served) -> Status {
         )
     };
     let version = text::quote(version);
-    Status::bad_request(format!("{kind} in version {version} cannot be handled as a {}: {why}", served.kind))
+    Status::bad_request(format!("{kind} in version {version} cannot be handled as a {}: {why}", expected.kind))
 }
 
 /// Whether a kind is one of the built-in ones.

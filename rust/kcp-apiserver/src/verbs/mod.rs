@@ -6,7 +6,7 @@ mod create;
 pub mod delete;
 mod delete_collection;
 mod get;
-mod header;
+pub mod header;
 mod indexed;
 mod initial;
 mod input;

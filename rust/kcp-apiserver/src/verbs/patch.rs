@@ -147,7 +147,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
         if let Some(status) = header::patched_mismatch(&new, served) {
             return Err(status);
         }
-        header::check(&mut new, served, b"")
+        header::check(&mut new, served, b"", FieldValidation::Strict)
             .map_err(|status| undecodable(&patched.to_string(), &plain(&status.message, &patched)))?;
         let shown = || patch.shown(&patched);
         let unknown = served.strategy.decode(&mut new).map_err(|error| undecodable(&shown(), &error))?;

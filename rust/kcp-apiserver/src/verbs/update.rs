@@ -27,7 +27,7 @@ pub async fn serve(server: &ApiServer, exchange: &mut Exchange, target: &Target)
     let served = &target.served;
     let part = part(exchange)?;
     let mut given = input::decode(&media, &body, served)?;
-    header::check(&mut given.object, served, &body)?;
+    header::check(&mut given.object, served, &body, options.field_validation)?;
     if served.is_typed() {
         managed::keep_reset(&mut given.object);
     }
