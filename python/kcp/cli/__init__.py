@@ -32,6 +32,7 @@ COMMANDS = (
     ("crds", "kcp.cli.plugin:crds", "definitions of kinds of Kubernetes that come with kcp"),
     ("compat", "kcp.cli.plugin:compat", "whether definitions are compatible, and what both take"),
     ("syncer", "kcp.cli.plugin:syncer", "objects of a workspace to a physical cluster, and their status back"),
+    ("cluster-controller", "kcp.cli.plugin:cluster_controller", "look after registered physical clusters"),
     ("completion", "kcp.cli.complete:script", "print what completes words in a shell"),
     ("version", "kcp.cli.version", "print the version"),
 )

@@ -287,3 +287,21 @@ SYNCER = Command(
         "2  wrong usage",
     ),
 )
+CLUSTER_CONTROLLER = Command(
+    "cluster-controller",
+    "Look after the physical clusters that are registered in all workspaces",
+    "kcp.cli.cluster_controller",
+    flags=(
+        Flag("kubeconfig", "Kubeconfig of the kcp server; its user is in system:masters (required)"),
+        Flag("context", "Context of that kubeconfig; none: the current one"),
+        Flag("resources-to-sync", "What is synced to physical clusters; none: deployments.apps", default=()),
+        Flag("push-mode", "Sync from here where a registration says nothing of it", default=False),
+        Flag("pull-mode", "Install a syncer where a registration says nothing of it", default=False),
+        Flag("syncer-image", "Image of the syncer that is installed in pull mode"),
+        Flag("upstream-url", "Address at which physical clusters reach kcp; none: that of the kubeconfig"),
+    ),
+    examples=(
+        "cluster-controller --kubeconfig admin.kubeconfig --push-mode --resources-to-sync deployments.apps,services",
+    ),
+    statuses=("0  ended by a signal", "1  it cannot begin: the server refuses or does not answer", "2  wrong usage"),
+)

@@ -82,10 +82,19 @@ def compat(arguments: Sequence[str] | None = None) -> int:
 
 def syncer(arguments: Sequence[str] | None = None) -> int:
     """Run `syncer …` and return the exit status."""
+    return _run_respelled(commands.SYNCER, arguments)
+
+
+def cluster_controller(arguments: Sequence[str] | None = None) -> int:
+    """Run `cluster-controller …` and return the exit status."""
+    return _run_respelled(commands.CLUSTER_CONTROLLER, arguments)
+
+
+def _run_respelled(command: Command, arguments: Sequence[str] | None) -> int:
+    """Run a command whose flags are also taken in the older spelling, with underscores, and behind one dash."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # Flags are also taken in the older spelling, with underscores, and behind one dash.
-    names = {flag.name for flag in commands.SYNCER.flags}
-    return main(commands.SYNCER, "syncer", [_respelled(word, names) for word in words], "error", misused=2)
+    names = {flag.name for flag in command.flags}
+    return main(command, command.name, [_respelled(word, names) for word in words], "error", misused=2)
 
 
 def _respelled(word: str, names: set[str]) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
-import sys
 from typing import TYPE_CHECKING
 
 import trio
 
 from kcp.cli.flags import FlagError
 from kcp.cli.plugin import UserError
+from kcp.cli.running import first_of, set_up_logging, until_signal
 from kcp.client.connection import Overrides, connect
 from kcp.kubeconfig import KubeconfigError, load, locate
 from kcp.syncer.discovery import SyncerError
@@ -39,28 +37,18 @@ def run(call: Call) -> int:
         if not call.flag(name):
             raise FlagError(f"--{name} is required")
     address = _address(str(call.flag("metrics-bind-address")))
-    level = logging.DEBUG if int(call.flag("v") or 0) >= 4 else logging.INFO
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("httpx", "httpcore"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    set_up_logging(call)
     upstream = connect(_config(call, "from-kubeconfig"))
     upstream = at_cluster(upstream, str(call.flag("from-cluster")))
     try:
         downstream = _downstream(call)
         trio.run(_main, call, upstream, downstream, address)
     except Exception as error:
-        first = _first(error)
+        first = first_of(error)
         if isinstance(first, SyncerError | BadNameError):
             raise UserError(str(first)) from None
         raise first from None
     return 0
-
-
-def _first(error: Exception) -> Exception:
-    """Return what stopped the first of several tasks."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _config(call: Call, flag: str) -> Kubeconfig:
@@ -86,7 +74,7 @@ def _address(text: str) -> tuple[str, int] | None:
 
 async def _main(call: Call, upstream: Connection, downstream: Connection, address: tuple[str, int] | None) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_until_signal, nursery.cancel_scope)
+        nursery.start_soon(until_signal, nursery.cancel_scope)
         words = call.words
         async with opened(upstream, downstream, cluster=str(call.flag("cluster")), resources=words) as engine:
             if call.flag("dry-run"):
@@ -109,10 +97,3 @@ async def _listen(nursery: trio.Nursery, engine: Engine, address: tuple[str, int
     bound = listeners[0].socket.getsockname()
     print(f"health and metrics: http://{bound[0]}:{bound[1]}", flush=True)
     nursery.start_soon(serve, engine, listeners)
-
-
-async def _until_signal(scope: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
-            scope.cancel()
-            return

@@ -114,9 +114,15 @@ class Informer:
         labels: str = "",
         fields: str = "",
         handler: Handler | None = None,
+        naming: Callable[[Object], Name] = name_of,
         chance: random.Random | None = None,
     ) -> None:
-        """Ask `source` for `resource`; `labels` and `fields` are selectors as in a URL, `chance` draws the waits."""
+        """Ask `source` for `resource`; `labels` and `fields` are selectors as in a URL, `chance` draws the waits.
+
+        `naming` says where the store has an object: two of one name that are in different logical clusters (of a
+        source that reads them all) need different places.
+        """
+        self._naming = naming
         self._source = source
         self._path = resource.collection(namespace)
         self._selectors = {"labelSelector": labels, "fieldSelector": fields}
@@ -181,7 +187,7 @@ class Informer:
                 raise
             # The pages took longer than the server remembers.
             items, version = await self._list(0)
-        found = {name_of(item): item for item in items}
+        found = {self._naming(item): item for item in items}
         # From here to the end nothing waits: nobody sees half of it.
         for name in [name for name in self._objects if name not in found]:
             self._remove(name, self._objects[name])
@@ -220,14 +226,14 @@ class Informer:
                 if event["type"] in {"ADDED", "MODIFIED"}:
                     self._put(thing)
                 elif event["type"] == "DELETED":
-                    self._remove(name_of(thing), thing)
+                    self._remove(self._naming(thing), thing)
                 self._version = str(thing["metadata"]["resourceVersion"])
         # One that ends at once, again and again, is no reason to ask all the time.
         if trio.current_time() - began > LAST_WAIT:
             backoff.reset()
 
     def _put(self, new: Object) -> None:
-        name = name_of(new)
+        name = self._naming(new)
         old = self._objects.get(name)
         if old is not None and old["metadata"].get("uid") != new["metadata"].get("uid"):
             self._remove(name, old)  # went and came back while nobody looked

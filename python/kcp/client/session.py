@@ -105,6 +105,24 @@ class Session:
         if body is not None:
             headers.append(("content-type", kind))
             content = json.dumps(body).encode()
+        code, raw = await self._answered(method, path, query, headers, content)
+        return self._decoded(raw, code)
+
+    async def text(self, path: str) -> str:
+        """Return what a path that has no object is answered with, as `/readyz` is."""
+        code, raw = await self._answered("GET", path, None, [("accept", "text/plain, */*")], None)
+        if code >= 300:
+            raise UnreachableError(f"{self._given.server} answered {code} to {path}")
+        return raw.decode(errors="replace")
+
+    async def _answered(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        headers: list[tuple[str, str]],
+        content: bytes | None,
+    ) -> tuple[int, bytes]:
         response = await self._send(method, path, query, headers, content, READ_SECONDS)
         try:
             raw = await response.aread()
@@ -114,7 +132,7 @@ class Session:
             await _close(response)
         if response.status_code >= 400:
             raise StatusError.of(response.status_code, raw)
-        return self._decoded(raw, response.status_code)
+        return response.status_code, raw
 
     @asynccontextmanager
     async def watch(

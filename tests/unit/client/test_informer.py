@@ -228,3 +228,25 @@ async def test_a_handler_that_comes_later_hears_of_what_is_there(autojump_clock:
     heard: list[Change] = []
     informer.add_handler(heard.append)
     assert [(change.type, change.name) for change in heard] == [("added", ("n", "a"))]
+
+
+async def test_objects_of_one_name_in_two_logical_clusters_are_two(autojump_clock: trio.testing.MockClock) -> None:
+    def placed(cluster: str, version: int) -> Object:
+        found = thing("a", version, cluster)
+        found["metadata"]["annotations"] = {"kcp.io/cluster": cluster}
+        return found
+
+    server = Scripted(
+        page(5, placed("one", 1), placed("two", 2)),
+        [event("MODIFIED", placed("one", 6)), event("DELETED", placed("two", 7))],
+    )
+    informer = Informer(
+        server, MAPS, naming=lambda o: (o["metadata"]["annotations"]["kcp.io/cluster"], o["metadata"]["name"])
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(informer.run)
+        await informer.wait_synced()
+        assert set(informer.store) == {("one", "a"), ("two", "a")}
+        await server.over.wait()
+        nursery.cancel_scope.cancel()
+    assert [found["metadata"]["resourceVersion"] for found in informer.store.values()] == ["6"]

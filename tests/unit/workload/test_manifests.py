@@ -63,8 +63,13 @@ def session(cluster: Cluster) -> Session:
 
 def test_names_are_labels_and_differ_between_registrations() -> None:
     names = {
-        dataclasses.replace(WANTED, **{field: value}).identity
-        for field, value in [("name", "East.1"), ("name", "east-1"), ("cluster", "other"), ("uid", "u-2")]
+        wanted.identity
+        for wanted in (
+            WANTED,
+            dataclasses.replace(WANTED, name="east-1"),
+            dataclasses.replace(WANTED, cluster="other"),
+            dataclasses.replace(WANTED, uid="u-2"),
+        )
     }
     assert len(names) == 4
     names.add(dataclasses.replace(WANTED, name="x" * 253).identity)

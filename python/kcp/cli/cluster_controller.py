@@ -1,0 +1,55 @@
+"""`cluster-controller`: looks after the physical clusters that are registered in all workspaces."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import trio
+
+from kcp.cli.flags import FlagError
+from kcp.cli.running import first_of, set_up_logging, until_signal
+from kcp.client.connection import Overrides, connect
+from kcp.kubeconfig import load, locate
+from kcp.syncer.discovery import DEFAULT
+from kcp.workload.controller import run_controller
+from kcp.workload.minder import NONE, PULL, PUSH, Settings
+
+if TYPE_CHECKING:
+    from kcp.cli.plugin import Call
+
+
+def run(call: Call) -> int:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        FlagError: a flag is missing or cannot be used.
+        KubeconfigError, StatusError, UnreachableError: it cannot begin.
+    """
+    if not call.flag("kubeconfig"):
+        raise FlagError("--kubeconfig is required")
+    push, pull = call.flag("push-mode"), call.flag("pull-mode")
+    if push and pull:
+        raise FlagError("--push-mode and --pull-mode exclude each other")
+    set_up_logging(call)
+    config = load(locate(str(call.flag("kubeconfig")), os.environ))
+    upstream = connect(config, Overrides(context=str(call.flag("context"))))
+    settings = Settings(
+        upstream=upstream.at(upstream.server.partition("/clusters/")[0].rstrip("/")),
+        pod_url=str(call.flag("upstream-url")),
+        resources=tuple(call.flag("resources-to-sync")) or DEFAULT,
+        mode=PUSH if push else PULL if pull else NONE,
+        image=str(call.flag("syncer-image")),
+    )
+    try:
+        trio.run(_main, settings)
+    except Exception as error:
+        raise first_of(error) from None
+    return 0
+
+
+async def _main(settings: Settings) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(until_signal, nursery.cancel_scope)
+        await nursery.start(run_controller, settings)
+        print(f"cluster-controller is running: {settings.upstream.server}", flush=True)
