@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kcp.client import StatusError
-from kcp.controllers import conditions
-from kcp.controllers.conditions import Condition
+from kcp.client import StatusError, conditions
+from kcp.client.conditions import Condition
 from kcp.controllers.opening import find_deleted
 
 if TYPE_CHECKING:

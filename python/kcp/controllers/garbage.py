@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from kcp.client import StatusError
-from kcp.controllers import conditions
+from kcp.client import StatusError, conditions
 from kcp.controllers.judgement import FOREGROUND, ORPHAN, Delete, Release, Wait, blocks, judge
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kcp.client import StatusError
-from kcp.controllers import conditions
-from kcp.controllers.conditions import Condition
+from kcp.client import StatusError, conditions
+from kcp.client.conditions import Condition
 from kcp.controllers.opening import find_deleted
 
 if TYPE_CHECKING:
