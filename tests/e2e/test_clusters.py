@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BIN = Path(sys.executable).parent
-COMMAND = BIN / "cluster-controller"
+COMMAND = (BIN / "kcp", "cluster-controller")
 IMAGE = "registry.example/syncer:1"
 
 
@@ -42,7 +42,7 @@ def controller(kcp_server: KcpServer, tmp_path_factory: pytest.TempPathFactory) 
     home = tmp_path_factory.mktemp("controller")
     config = write_kubeconfig(home, kcp_server, kcp_server.url, kcp_server.tokens["admin"])
     flags = ("--resources_to_sync", "configmaps", "--syncer-image", IMAGE)
-    with running([COMMAND, "--kubeconfig", config, *flags], {"PYTHONUNBUFFERED": "1"}) as program:
+    with running([*COMMAND, "--kubeconfig", config, *flags], {"PYTHONUNBUFFERED": "1"}) as program:
         program.wait_for_line("cluster-controller is running")
         yield
         program.stop()
@@ -270,6 +270,27 @@ def test_a_cluster_that_cannot_be_reached_keeps_what_is_installed_there_known(
         workspace.wait("workloadcluster/east", lambda o: o is None)
 
 
+def test_what_is_installed_is_removed_also_when_the_secret_went_first(workspace: Side, physical: Physical) -> None:
+    kinds = ("deployments.apps", "pods.core")
+    subprocess.run([BIN / "kcp", "crds", "install", "--kubeconfig", physical.config, *kinds], check=True)
+    thing = registration("east", "", syncMode="Pull")
+    del thing["spec"]["kubeconfig"]
+    thing["spec"]["kubeconfigSecretRef"] = {"namespace": "default", "name": "way"}
+    workspace("create", "secret", "generic", "way", "--from-literal", f"kubeconfig={physical.kubeconfig}")
+    workspace.put(thing)
+    wait_ready(workspace, "east", "SyncerNotReady")
+    workspace("delete", "secret", "way")
+    workspace("delete", "workloadcluster", "east", "--timeout=30s")
+    assert "kcp-syncer" not in physical.side.kubectl("get", "namespaces,clusterroles", "-o", "name")
+
+
+def test_a_workspace_is_not_synced_to_itself(workspace: Side, clients: Clients) -> None:
+    own = inline(load(locate(str(workspace.kubectl.home / "config"), {})))
+    workspace.put(registration("east", own, syncMode="Push"))
+    refused = ready(wait_ready(workspace, "east", "ErrorStartingSyncer"))
+    assert "is the workspace itself" in refused["message"]
+
+
 @pytest.mark.parametrize(
     ("words", "status", "line"),
     [
@@ -279,7 +300,7 @@ def test_a_cluster_that_cannot_be_reached_keeps_what_is_installed_there_known(
     ],
 )
 def test_what_cannot_begin_says_why_in_a_line(words: tuple[str, ...], status: int, line: str) -> None:
-    done = subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == status
     [said] = done.stderr.splitlines()
     assert said.startswith("error: ")
@@ -288,7 +309,7 @@ def test_what_cannot_begin_says_why_in_a_line(words: tuple[str, ...], status: in
 
 def test_who_may_not_see_everything_is_told(kcp_server: KcpServer, tmp_path: Path) -> None:
     config = write_kubeconfig(tmp_path, kcp_server, kcp_server.url, kcp_server.tokens["alice"])
-    done = subprocess.run([COMMAND, "--kubeconfig", config], capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run([*COMMAND, "--kubeconfig", config], capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 1
     assert "alice" in done.stderr.splitlines()[-1]
     assert done.stdout == ""

@@ -337,3 +337,10 @@ def test_who_may_not_is_told(pair: Pair, kcp_server: KcpServer, tmp_path: Path) 
     done = pair.run("--from-kubeconfig", str(config))
     assert done.returncode == 1
     assert 'User "alice"' in done.stderr
+
+
+def test_a_workspace_is_not_synced_to_itself(pair: Pair) -> None:
+    itself = pair.above.kubectl.home / "config"
+    done = pair.run("--to-kubeconfig", str(itself))
+    assert done.returncode == 1
+    assert "is the workspace itself" in done.stderr

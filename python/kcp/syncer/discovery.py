@@ -116,3 +116,21 @@ async def name_of_cluster(upstream: Session, given: str) -> str:
     if ":" not in given:
         return given
     raise SyncerError(f'{upstream.server} does not tell the name of the logical cluster "{given}"')
+
+
+async def check_apart(upstream: Session, downstream: Session) -> None:
+    """Refuse to sync a logical cluster to itself: copies carry the placement label, and would be copied without end.
+
+    Raises:
+        SyncerError: both are one: they have a namespace of one uid.
+        StatusError, UnreachableError: a server refuses to say, or does not answer.
+    """
+    for namespace in (await upstream.get("/api/v1/namespaces", {"limit": "1"})).get("items") or ():
+        try:
+            found = await downstream.get(Resource("", "v1", "namespaces").object("", namespace["metadata"]["name"]))
+        except StatusError as error:
+            if not error.is_not_found:
+                raise
+        else:
+            if found["metadata"].get("uid") == namespace["metadata"]["uid"]:
+                raise SyncerError(f"{downstream.server} is the workspace itself, not a physical cluster")

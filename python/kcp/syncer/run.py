@@ -11,7 +11,7 @@ import trio
 
 from kcp.client.connection import Connection
 from kcp.client.session import Session
-from kcp.syncer.discovery import DEFAULT, SyncerError, find_resources, name_of_cluster
+from kcp.syncer.discovery import DEFAULT, SyncerError, check_apart, find_resources, name_of_cluster
 from kcp.syncer.engine import Engine
 from kcp.syncer.names import Site
 
@@ -57,7 +57,7 @@ async def opened(
         resources: `resource.group`, or names of resources alone.
 
     Raises:
-        SyncerError: a resource is not served on both sides, or cannot be synced.
+        SyncerError: a resource is not served on both sides, or cannot be synced; both sides are one.
         BadNameError: the identifier cannot be used.
         KubeconfigError: a connection cannot be used.
         StatusError, UnreachableError: a server refuses, or does not answer.
@@ -67,6 +67,7 @@ async def opened(
     above, below = Session(upstream, agent=AGENT), Session(downstream, agent=AGENT)
     try:
         site = Site(await name_of_cluster(above, given), cluster)
+        await check_apart(above, below)
         yield Engine(site, above, below, await find_resources(above, below, resources))
     finally:
         with trio.CancelScope(shield=True):

@@ -162,7 +162,10 @@ class Minder:
             connection = connection_of(await self._kubeconfig())
         except KubeconfigError as error:
             await self._push.stop()
-            raise UnreadyError("InvalidKubeConfig", error, synced=False) from None
+            if self._connection is None or self._below is None or "deletionTimestamp" not in self._thing["metadata"]:
+                raise UnreadyError("InvalidKubeConfig", error, synced=False) from None
+            # Where all of a workspace goes, the secret goes first; what is installed is still to be removed.
+            connection = self._connection
         if self._below is None or connection != self._connection:
             await self._close()
             try:
