@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import socket
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from kcp.client import StatusError, UnreachableError
 from kcp.client.connection import Connection
@@ -88,3 +92,21 @@ async def test_refusals_are_told_apart_from_silence(kcp_server: KcpServer) -> No
     with pytest.raises(UnreachableError):
         await away.get("/version")
     await away.close()
+
+
+async def test_a_connection_that_breaks_in_the_middle_of_a_body_leaves_nothing_open() -> None:
+    # The library's generator over the body was left to the garbage collector, which complained.
+    async def hang_up(stream: trio.SocketStream) -> None:
+        await stream.receive_some(1)
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    async with trio.open_nursery() as nursery:
+        listen = partial(trio.serve_tcp, hang_up, 0, host="127.0.0.1")
+        [listener] = await nursery.start(listen)
+        port = listener.socket.getsockname()[1]
+        client = Session(Connection(server=f"http://127.0.0.1:{port}"))
+        with pytest.raises(UnreachableError):
+            await client.post("/api", {"data": "x" * 10_000_000})
+        await client.close()
+        gc.collect()
+        nursery.cancel_scope.cancel()

@@ -208,6 +208,8 @@ class Session:
                 timeout=timeout,
                 extensions=extensions,
             )
+            if content is not None:
+                request.stream = _Body(content)
             return await client.send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
             raise self._unreachable(error) from error
@@ -241,6 +243,32 @@ class Session:
         if code >= 300 or not isinstance(decoded, dict):
             raise UnreachableError(f"{self._given.server} answered {code} with something that is no object")
         return decoded
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of a request, in one piece.
+
+    The library's own is a generator, which nobody closes when a connection breaks in the middle of it.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Piece(self._content)
+
+
+class _Piece:
+    def __init__(self, content: bytes) -> None:
+        self._left = [content]
+
+    def __aiter__(self) -> _Piece:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
 
 
 class _Lines:
