@@ -22,7 +22,8 @@ _LONGEST = 8192
 class Offer(NamedTuple):
     """An import, as far as it is negotiated."""
 
-    name: str
+    party: str
+    """Name and uid."""
     strategy: str
     spec: Object
     """What `kinds.common` keeps."""
@@ -38,7 +39,7 @@ class Standing(NamedTuple):
     spec: Object
     is_published: bool
     parties: tuple[str, ...] | None
-    """Imports it fits; None: somebody made it by hand."""
+    """Imports it fits, by name and uid; None: somebody made it by hand."""
 
 
 class Verdict(NamedTuple):
@@ -58,16 +59,17 @@ class Agreement:
 
     spec: Object | None
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    """By party."""
 
     @property
     def parties(self) -> tuple[str, ...]:
         """The imports it fits."""
-        return tuple(sorted(name for name, verdict in self.verdicts.items() if verdict.is_compatible))
+        return tuple(sorted(party for party, verdict in self.verdicts.items() if verdict.is_compatible))
 
 
 def enforce(spec: Object, offers: Sequence[Offer]) -> Agreement:
     """Hold imports against an API that somebody dictates."""
-    return Agreement(spec, {offer.name: _join(spec, offer, narrow=False)[1] for offer in offers})
+    return Agreement(spec, {offer.party: _join(spec, offer, narrow=False)[1] for offer in offers})
 
 
 def negotiate(offers: Sequence[Offer], standing: Standing | None) -> Agreement:
@@ -81,14 +83,14 @@ def negotiate(offers: Sequence[Offer], standing: Standing | None) -> Agreement:
         return _from_scratch(offers)
     holders = [offer for offer in offers if _join(standing.spec, offer, narrow=False)[1].is_compatible]
     if standing.parties is not None:
-        if not holders and set(standing.parties) - {offer.name for offer in offers}:
+        if not holders and set(standing.parties) - {offer.party for offer in offers}:
             return _from_scratch(offers)
         agreement = Agreement(_widened(standing.spec, holders))
     else:
         agreement = Agreement(standing.spec)
-    held = {holder.name for holder in holders}
+    held = {holder.party for holder in holders}
     for offer in offers:
-        narrow = offer.name not in held and offer.may_narrow(is_published=standing.is_published)
+        narrow = offer.party not in held and offer.may_narrow(is_published=standing.is_published)
         _take(agreement, offer, narrow=narrow)
     return _settled(agreement, offers)
 
@@ -107,7 +109,7 @@ def _take(agreement: Agreement, offer: Offer, *, narrow: bool) -> None:
     else:
         spec, verdict = _join(agreement.spec, offer, narrow=narrow)
     agreement.spec = spec if spec is not None else agreement.spec
-    agreement.verdicts[offer.name] = verdict
+    agreement.verdicts[offer.party] = verdict
 
 
 def _settled(agreement: Agreement, offers: Sequence[Offer]) -> Agreement:

@@ -22,7 +22,7 @@ KINDS: Final = {IMPORTS: "APIResourceImport", NEGOTIATED: "NegotiatedAPIResource
 SHOWN: Final = f"{GROUP}/apiVersion"
 """Annotation that the columns show: group and version of the API."""
 PARTIES: Final = f"{GROUP}/parties"
-"""Annotation of what was negotiated: names of the imports it fits, by commas. Absent: somebody made it by hand."""
+"""Annotation of what was negotiated: `NAME/UID` of the imports it fits, by commas. Absent: somebody made it by hand."""
 ENFORCED: Final = f"{GROUP}/enforced"
 """Annotation of what says what a hand-made definition says."""
 

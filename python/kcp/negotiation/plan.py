@@ -148,7 +148,7 @@ def _agreed(
     state: State, version: str, imports: Sequence[Object], found: Object | None, dictated: Object | None
 ) -> Agreement:
     offers = [
-        Offer(thing["metadata"]["name"], thing["spec"].get("schemaUpdateStrategy") or NEVER, common(thing["spec"]))
+        Offer(_party(thing), thing["spec"].get("schemaUpdateStrategy") or NEVER, common(thing["spec"]))
         for thing in imports
     ]
     if dictated is not None:
@@ -156,9 +156,9 @@ def _agreed(
     if found is None:
         return negotiate(offers, None)
     parties = annotation(found, PARTIES)
-    names = None if parties is None else tuple(filter(None, parties.split(",")))
+    known = None if parties is None else tuple(filter(None, parties.split(",")))
     is_published = condition(found, "Published") is True or is_served(state.definition, version) is True
-    agreement = negotiate(offers, Standing(common(found["spec"]), is_published, names))
+    agreement = negotiate(offers, Standing(common(found["spec"]), is_published, known))
     if agreement.spec is None:
         # Nobody's schema can be read: what was negotiated stays.
         agreement.spec = common(found["spec"])
@@ -202,7 +202,7 @@ def _of_negotiated(plan: _Plan, version: str, thing: Object, *, enforced: bool) 
 def _judge(plan: _Plan, imports: Sequence[Object], agreement: Agreement | None, published: bool | None) -> None:
     """Tell each import what became of it."""
     for thing in imports:
-        verdict = agreement.verdicts[thing["metadata"]["name"]] if agreement else None
+        verdict = agreement.verdicts[_party(thing)] if agreement else None
         said = [] if verdict is None else [Condition("Compatible", *verdict)]
         if published is not None:
             said.append(Condition("Available", published, "", ""))
@@ -245,6 +245,11 @@ def _is_pending(plan: _Plan) -> bool:
 
 def _age(thing: Object) -> tuple[str, str]:
     return thing["metadata"].get("creationTimestamp") or "", thing["metadata"]["name"]
+
+
+def _party(thing: Object) -> str:
+    """Return an import as parties are written; one of the same name that came later is another."""
+    return f"{thing['metadata']['name']}/{thing['metadata']['uid']}"
 
 
 def _head(resource: Resource) -> Object:

@@ -34,7 +34,7 @@ def test_the_first_import_is_what_is_negotiated_and_is_not_served_unasked() -> N
     assert negotiated["spec"]["publish"] is False
     assert "location" not in negotiated["spec"]
     assert negotiated["metadata"]["annotations"] == {
-        PARTIES: f"cowboys.east.v1.{FAMILY.group}",
+        PARTIES: f"cowboys.east.v1.{FAMILY.group}/uid-1",
         "apiresource.kcp.io/apiVersion": "wild.io/v1",
     }
     assert made.fields() == {"a", "b"}
@@ -142,6 +142,13 @@ def test_when_those_who_had_it_are_gone_it_is_negotiated_from_those_who_are_left
     made.put(imported("west", BC))
     made.remove_import("east")
     assert (made.served(), made.verdicts()) == ({"v1": {"b", "c"}}, {"west": "True"})
+
+
+def test_an_import_that_came_again_is_another() -> None:
+    made = world(imported("east", AB), then_publish=True)
+    del made.objects[IMPORTS, f"cowboys.east.v1.{FAMILY.group}"]
+    made.put(imported("east", BC))
+    assert (made.served(), made.verdicts()) == ({"v1": {"b", "c"}}, {"east": "True"})
 
 
 def test_one_that_never_fitted_changes_nothing_by_leaving() -> None:
