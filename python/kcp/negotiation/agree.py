@@ -5,18 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from kcp.compat import SchemaError, lcd, parse
-from kcp.compat.syntax import TooHardError
+from kcp.negotiation.comparisons import Verdict, fits, narrowed, readable
 from kcp.negotiation.kinds import PUBLISHED, UNPUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kcp.negotiation.kinds import Object
-
-# Findings that a message tells, and its characters.
-_TOLD = 20
-_LONGEST = 8192
 
 
 class Offer(NamedTuple):
@@ -40,17 +35,6 @@ class Standing(NamedTuple):
     is_published: bool
     parties: tuple[str, ...] | None
     """Imports it fits, by name and uid; None: somebody made it by hand."""
-
-
-class Verdict(NamedTuple):
-    """Whether objects of the negotiated API are valid where an import comes from; reason and message if not."""
-
-    is_compatible: bool
-    reason: str = ""
-    message: str = ""
-
-
-_FITS = Verdict(True)
 
 
 @dataclass(slots=True)
@@ -104,7 +88,7 @@ def _from_scratch(offers: Sequence[Offer]) -> Agreement:
 
 def _take(agreement: Agreement, offer: Offer, *, narrow: bool) -> None:
     if agreement.spec is None:
-        verdict = _readable(offer)
+        verdict = readable(offer.spec["openAPIV3Schema"])
         spec = offer.spec if verdict.is_compatible else None
     else:
         spec, verdict = _join(agreement.spec, offer, narrow=narrow)
@@ -144,27 +128,8 @@ def _join(spec: Object, offer: Offer, *, narrow: bool) -> tuple[Object | None, V
     if lines:
         return None, Verdict(False, "IncompatibleNames", "; ".join(lines))
     existing, new = spec["openAPIV3Schema"], offer.spec["openAPIV3Schema"]
-    if existing == new:
-        return spec, _FITS
-    try:
-        outcome = lcd(existing, new, narrow)
-    except (SchemaError, TooHardError) as error:
-        return None, Verdict(False, "UnreadableSchema", _capped(str(error)))
-    if outcome.lcd is None:
-        told = [str(finding) for finding in outcome.findings[:_TOLD]]
-        if more := len(outcome.findings) - len(told):
-            told.append(f"and {more} more")
-        return None, Verdict(False, "IncompatibleSchema", _capped("; ".join(told)))
-    return {**spec, "openAPIV3Schema": outcome.lcd}, _FITS
-
-
-def _readable(offer: Offer) -> Verdict:
-    try:
-        parse(offer.spec["openAPIV3Schema"], where="new")
-    except (SchemaError, TooHardError) as error:
-        return Verdict(False, "UnreadableSchema", _capped(str(error)))
-    return _FITS
-
-
-def _capped(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    if not narrow:
+        verdict = fits(existing, new)
+        return (spec if verdict.is_compatible else None), verdict
+    joined, verdict = narrowed(existing, new)
+    return (None if joined is None else {**spec, "openAPIV3Schema": joined}), verdict
