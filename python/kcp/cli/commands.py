@@ -137,6 +137,47 @@ WORKSPACES = Command(
         ),
     ),
 )
+NAMES = "<name>..."
+CLUSTER = Command(
+    "cluster",
+    "Join physical clusters, and say what may be placed on them",
+    aliases=("clusters",),
+    commands=(
+        Command(
+            "join",
+            "Register a physical cluster in the workspace",
+            "kcp.cli.clusters:join",
+            "<name>",
+            99,
+            (
+                *CONNECTION,
+                WORKSPACE,
+                Flag("from-kubeconfig", "Kubeconfig file that leads to the physical cluster"),
+                Flag("from-context", "Its context to use"),
+                Flag("sync-mode", "Where the syncer runs: push, pull or none"),
+                Flag("share-with", "Who beneath the workspace may use it: none, children or descendants"),
+            ),
+            examples=("kubectl kcp cluster join east --from-kubeconfig east.kubeconfig --sync-mode pull",),
+        ),
+        Command(
+            "list", "Print the workspace's clusters", "kcp.cli.clusters:show", "", 99, (*CONNECTION, WORKSPACE), ("ls",)
+        ),
+        Command(
+            "cordon", "Place nothing new on clusters", "kcp.cli.clusters:cordon", NAMES, 99, (*CONNECTION, WORKSPACE)
+        ),
+        Command(
+            "uncordon", "Place on clusters again", "kcp.cli.clusters:uncordon", NAMES, 99, (*CONNECTION, WORKSPACE)
+        ),
+        Command(
+            "drain",
+            "Place nothing new on clusters, and have what is there go elsewhere",
+            "kcp.cli.clusters:drain",
+            NAMES,
+            99,
+            (*CONNECTION, WORKSPACE),
+        ),
+    ),
+)
 LATER = "kcp.cli.later"
 PLUGIN = Command(
     "kcp",
@@ -146,6 +187,7 @@ PLUGIN = Command(
         WORKSPACES,
         Command("bind", "Bind to exported APIs", LATER, "...", 99),
         Command("claims", "Show and settle permission claims", LATER, "...", 99),
+        CLUSTER,
         Command(
             "crd",
             "Convert CustomResourceDefinitions",

@@ -30,6 +30,7 @@ READ_SECONDS = 60.0
 # Connections of a client, so that a command that asks much at once does not open hundreds.
 CONNECTIONS = 16
 JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
 
 
 def _settings(connection: Connection) -> dict[str, Any]:
@@ -131,6 +132,10 @@ class HttpClient:
         """Replace an object."""
         return self._request("PUT", target, None, body)
 
+    def patch(self, target: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Merge a patch into an object."""
+        return self._request("PATCH", target, None, body, sends=MERGE_PATCH)
+
     def delete(self, target: str) -> dict[str, Any]:
         """Delete an object or a collection."""
         return self._request("DELETE", target, None, None)
@@ -192,12 +197,13 @@ class HttpClient:
         query: Mapping[str, str] | None,
         body: dict[str, Any] | None,
         accept: str = JSON,
+        sends: str = JSON,
     ) -> dict[str, Any]:
         connection = self._connection
         url = self._url(target)
         headers = [("accept", accept), ("user-agent", self._agent)]
         if body is not None:
-            headers.append(("content-type", JSON))
+            headers.append(("content-type", sends))
         try:
             answer = self._client.request(
                 method,
