@@ -11,21 +11,18 @@ import pytest
 import trio
 
 from kcp.client import StatusError
-from kcp.client.connection import Connection
-from kcp.client.informer import Informer
 from kcp.client.places import Resource
-from kcp.client.session import Session
 from kcp.negotiation.controller import Controller
 from kcp.negotiation.importer import Importer
 from kcp.negotiation.kinds import DEFINITIONS, IMPORTS, NEGOTIATED
 from tests.conftest import KcpServer, running_kcp
+from tests.e2e.places import Place, connection_of, is_true, place, said
 from tests.proxy import Proxy, proxy_to
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 Object = Any
-SECONDS = 30
 CLUSTERS = Resource("workload.kcp.io", "v1alpha1", "workloadclusters")
 COWBOYS = Resource("wild.io", "v1", "cowboys")
 NAME, DEFINITION = "cowboys.v1.wild.io", "cowboys.wild.io"
@@ -55,43 +52,8 @@ def cowboy(**spec: Object) -> Object:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A logical cluster of a server, by a session."""
-
-    session: Session
-
-    async def get(self, resource: Resource, name: str) -> Object:
-        """Return an object; None when it is not there."""
-        try:
-            return await self.session.get(resource.object("", name))
-        except StatusError as error:
-            if error.is_not_found:
-                return None
-            raise
-
-    async def wait(self, resource: Resource, name: str, holds: Callable[[Object], object]) -> Object:
-        """Wait until an object is as `holds` says (None: it is not there), watching it; return it then."""
-        changed = trio.Event()
-
-        def tell(_: object) -> None:
-            nonlocal changed
-            changed.set()
-            changed = trio.Event()
-
-        informer = Informer(self.session, resource, fields=f"metadata.name={name}", handler=tell)
-        found = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(informer.run)
-            with trio.move_on_after(SECONDS) as limit:
-                await informer.wait_synced()
-                while True:
-                    found = informer.store.get(("", name))
-                    if holds(found):
-                        break
-                    await changed.wait()
-            nursery.cancel_scope.cancel()
-        assert not limit.cancelled_caught, f"{name} does not come to be as expected: {found}"
-        return found
+class Town(Place):
+    """A logical cluster where cowboys may be defined."""
 
     async def wait_served(self, *fields: str) -> None:
         """Wait until the definition is established with just these fields."""
@@ -121,16 +83,6 @@ class Place:
         return await self.wait(IMPORTS, name, lambda o: o is not None and said(o, "Compatible") == wanted)
 
 
-def said(thing: Object, kind: str) -> str | None:
-    """Return a condition's status."""
-    conditions = (thing.get("status") or {}).get("conditions") or ()
-    return next((c["status"] for c in conditions if c["type"] == kind), None)
-
-
-def is_true(thing: Object, kind: str) -> bool:
-    return said(thing, kind) == "True"
-
-
 def fields_of(found: Object) -> set[str]:
     schema = found["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return set(schema["properties"]["spec"].get("properties", ()))
@@ -143,30 +95,21 @@ def physical(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KcpServ
         yield east, west
 
 
-@asynccontextmanager
-async def place(server: KcpServer, url: str) -> AsyncIterator[Place]:
-    session = Session(Connection(server=url, authority=server.ca, token=server.tokens["admin"]))
-    try:
-        yield Place(session)
-    finally:
-        await session.close()
-
-
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A workspace, and two physical clusters registered in it."""
 
     server: KcpServer
     url: str
-    kcp: Place
-    east: Place
-    west: Place
+    kcp: Town
+    east: Town
+    west: Town
     importers: dict[str, Importer]
 
     @asynccontextmanager
     async def negotiating(self, *, url: str = "", publish: bool = False) -> AsyncIterator[Controller]:
         """Run the controller."""
-        async with place(self.server, url or self.url) as mine, trio.open_nursery() as nursery:
+        async with place(connection_of(self.server, url or self.url)) as mine, trio.open_nursery() as nursery:
             controller = Controller(mine.session, publish=publish)
             nursery.start_soon(controller.run)
             yield controller
@@ -183,10 +126,11 @@ async def scene(kcp_server: KcpServer, physical: tuple[KcpServer, KcpServer]) ->
     url = kcp_server.new_cluster()
     below = [server.cluster(f"test-{secrets.token_hex(5)}") for server in physical]
     async with (
-        place(kcp_server, url) as kcp,
-        place(physical[0], below[0]) as east,
-        place(physical[1], below[1]) as west,
+        place(connection_of(kcp_server, url)) as above,
+        place(connection_of(physical[0], below[0])) as first,
+        place(connection_of(physical[1], below[1])) as second,
     ):
+        kcp, east, west = Town(above.session), Town(first.session), Town(second.session)
         importers = {}
         for name, there, fields in (("east", east, EAST), ("west", west, WEST)):
             await there.define(fields)
@@ -315,7 +259,7 @@ async def _become(scene: Scene, proxy: Proxy) -> None:
     await scene.kcp.wait_served("intent", "age", "size")
 
 
-async def _scribble(kcp: Place) -> None:
+async def _scribble(kcp: Town) -> None:
     """Change everything that the controller writes, all the time, in what is none of its business."""
     number = 0
     while True:
@@ -362,7 +306,7 @@ async def test_what_a_cluster_cannot_tell_keeps_its_imports(
 ) -> None:
     url = scene.east.session.server
     with proxy_to(physical[0].url) as proxy:
-        async with place(physical[0], url.replace(physical[0].url, proxy.url)) as far:
+        async with place(connection_of(physical[0], url.replace(physical[0].url, proxy.url))) as far:
             made = await scene.kcp.session.get(CLUSTERS.object("", "east"))
             importer = Importer(scene.kcp.session, far.session, made, ["cowboys.wild.io", "nothing.wild.io"])
             first = await importer.look()
