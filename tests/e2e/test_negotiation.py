@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ import trio
 from kcp.client import StatusError
 from kcp.client.places import Resource
 from kcp.negotiation.controller import Controller
+from kcp.negotiation.everywhere import run_everywhere
 from kcp.negotiation.importer import Importer
 from kcp.negotiation.kinds import DEFINITIONS, IMPORTS, NEGOTIATED
 from tests.conftest import KcpServer, running_kcp
@@ -324,3 +326,40 @@ async def test_what_a_cluster_cannot_tell_keeps_its_imports(
                 nursery.cancel_scope.cancel()
             assert await scene.kcp.get(IMPORTS, "cowboys.east.v1.wild.io") == found
             assert (await importer.look()).updated == []
+
+
+async def test_all_workspaces_of_a_server_are_negotiated_each_by_itself(scene: Scene) -> None:
+    base = connection_of(scene.server, scene.server.url)
+    async with (
+        place(connection_of(scene.server, scene.server.new_cluster())) as elsewhere,
+        trio.open_nursery() as nursery,
+    ):
+        other = Town(elsewhere.session)
+        await scene.look("east")
+        await nursery.start(partial(run_everywhere, base, publish=True))
+        await scene.kcp.wait_served("intent", "age", "size")
+        # One that had nothing to negotiate begins, with the same names.
+        head = {"apiVersion": CLUSTERS.api_version, "kind": "WorkloadCluster"}
+        spec = {"kubeconfigSecretRef": {"namespace": "default", "name": "west"}}
+        body = {**head, "metadata": {"name": "west"}, "spec": spec}
+        made = {**head, **await other.session.post(CLUSTERS.collection(), body)}
+        importer = Importer(other.session, scene.west.session, made, ["cowboys.wild.io"])
+        await importer.look()
+        await other.wait_served(*WEST)
+        assert await scene.kcp.get(IMPORTS, "cowboys.west.v1.wild.io") is None
+        # It ends with the last import, and may begin again.
+        for _ in range(2):
+            await importer.remove()
+            await other.wait(NEGOTIATED, NAME, lambda o: o is None)
+            await other.wait(DEFINITIONS, DEFINITION, lambda o: o is None)
+            await importer.look()
+            await other.wait_served(*WEST)
+        await scene.kcp.wait_served("intent", "age", "size")
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_may_not_see_everything_is_told_before_it_begins(scene: Scene) -> None:
+    stranger = replace(connection_of(scene.server, scene.server.url), token=scene.server.tokens["alice"])
+    with pytest.raises(StatusError) as refused:
+        await run_everywhere(stranger)
+    assert refused.value.code == 403

@@ -85,6 +85,12 @@ def name_of(thing: Object) -> Name:
     return metadata.get("namespace") or "", metadata["name"]
 
 
+def cluster_and_name(thing: Object) -> Name:
+    """Return logical cluster and name of an object without a namespace: `naming` where all clusters are followed."""
+    metadata = thing["metadata"]
+    return metadata["annotations"]["kcp.io/cluster"], metadata["name"]
+
+
 class Store(Mapping[Name, Object]):
     """The objects by namespace and name. Read only: who takes an object out must not change it."""
 

@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from kcp.client.informer import Informer
+from kcp.client.informer import Informer, cluster_and_name
 from kcp.client.session import Session
 from kcp.workload.minder import AGENT, CLUSTERS, Minder
 
 if TYPE_CHECKING:
     from kcp.client.informer import Change, Name
-    from kcp.workload.manifests import Object
     from kcp.workload.minder import Settings
-
-
-def place_of(thing: Object) -> Name:
-    """Return logical cluster and name of an object that has no namespace."""
-    metadata = thing["metadata"]
-    return metadata["annotations"]["kcp.io/cluster"], metadata["name"]
 
 
 async def run_controller(settings: Settings, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -39,7 +32,7 @@ async def run_controller(settings: Settings, *, task_status: trio.TaskStatus[Non
         # An informer would try for ever.
         await everywhere.get(CLUSTERS.collection(), {"limit": "1"})
         async with trio.open_nursery() as nursery:
-            informer = Informer(everywhere, CLUSTERS, naming=place_of)
+            informer = Informer(everywhere, CLUSTERS, naming=cluster_and_name)
             informer.add_handler(partial(_changed, nursery, above, settings, {}))
             nursery.start_soon(informer.run)
             await informer.wait_synced()
@@ -53,7 +46,7 @@ async def run_controller(settings: Settings, *, task_status: trio.TaskStatus[Non
 def _changed(
     nursery: trio.Nursery, above: Session, settings: Settings, minders: dict[Name, Minder], change: Change
 ) -> None:
-    place = place_of(change.object)
+    place = cluster_and_name(change.object)
     if change.type == "deleted":
         minders.pop(place).end()
     elif change.type == "updated":
