@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from kcp.cli import workspace_use
 from kcp.cli.plugin import UserError
-from kcp.cli.selectors import label_selector
 from kcp.cli.target import WORKSPACES, Target
+from kcp.client.selectors import label_selector
 from kcp.client.status import StatusError
 from kcp.kubeconfig import create_context, edit, parse_type
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _KEY = r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 _VALUE = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?"
@@ -54,3 +57,24 @@ def _expression(found: re.Match[str]) -> dict[str, Any]:
             "values": [found["value"]],
         }
     return {"key": found["key"], "operator": "Exists"}
+
+
+def matches(selector: dict[str, Any], labels: Mapping[str, str]) -> bool:
+    """Tell whether labels are as a selector (`matchLabels`, `matchExpressions`) wants them; an empty one takes all."""
+    wanted: dict[str, str] = selector.get("matchLabels") or {}
+    return all(labels.get(key) == value for key, value in wanted.items()) and all(
+        _holds(one, labels) for one in selector.get("matchExpressions") or ()
+    )
+
+
+def _holds(expression: dict[str, Any], labels: Mapping[str, str]) -> bool:
+    value = labels.get(expression["key"])
+    match expression["operator"]:
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case "In":
+            return value in expression["values"]
+        case _:  # NotIn, which what is missing satisfies
+            return value not in expression["values"]
