@@ -337,6 +337,7 @@ CLUSTER_CONTROLLER = Command(
         Flag("kubeconfig", "Kubeconfig of the kcp server; its user is in system:masters (required)"),
         Flag("context", "Context of that kubeconfig; none: the current one"),
         Flag("resources-to-sync", "What is synced to physical clusters; none: deployments.apps", default=()),
+        Flag("auto-publish-apis", "Serve at once what is negotiated anew", default=False),
         Flag("push-mode", "Sync from here where a registration says nothing of it", default=False),
         Flag("pull-mode", "Install a syncer where a registration says nothing of it", default=False),
         Flag("syncer-image", "Image of the syncer that is installed in pull mode"),

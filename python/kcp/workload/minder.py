@@ -9,7 +9,7 @@ import base64
 import binascii
 import logging
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ from kcp.workload.probe import probe
 from kcp.workload.push import Push
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from kcp.client.connection import Connection
     from kcp.workload.manifests import Object
 
@@ -64,6 +66,15 @@ class Settings:
     """Of registrations that name no mode."""
     image: str = ""
     """Of the syncer that is installed."""
+    beside: Callable[[Connection, Session, Object], Awaitable[None]] | None = None
+    """Runs for each cluster from the first good look on: gets the way to the workspace, the session to the cluster,
+    and the registration. Cancelled when another way leads to the cluster, and when the registration ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    over: trio.Event = field(default_factory=trio.Event)
 
 
 class Minder:
@@ -83,6 +94,8 @@ class Minder:
         self._connection: Connection | None = None
         self._below: Session | None = None
         self._push: Push | None = None
+        self._nursery: trio.Nursery | None = None
+        self._beside: _Beside | None = None
 
     def saw(self, thing: Object) -> None:
         """Go on with a newer state of the object."""
@@ -101,6 +114,7 @@ class Minder:
         with self._scope:
             try:
                 async with trio.open_nursery() as nursery:
+                    self._nursery = nursery
                     self._push = Push(nursery, self._upstream, self._name, self._settings.resources)
                     while True:
                         self._changed = trio.Event()
@@ -138,6 +152,8 @@ class Minder:
         installed = FINALIZER in (metadata.get("finalizers") or ())
         if ending or mode != PUSH:
             await self._push.stop()
+        if ending:
+            await self._stop_beside()
         if ending and not installed:
             return None
         try:
@@ -147,6 +163,7 @@ class Minder:
                 if ending:
                     return None
             await probe(below)
+            self._go_beside(below)
             if mode == PUSH:
                 return Verdict(True, READY, resources=await self._push.ensure(connection))
             if mode == PULL:
@@ -175,6 +192,31 @@ class Minder:
                 raise UnreadyError("ErrorCreatingClient", error, synced=False) from None
             self._connection = connection
         return connection, self._below
+
+    def _go_beside(self, below: Session) -> None:
+        if self._settings.beside is None or self._beside is not None:
+            return
+        assert self._nursery is not None
+        self._beside = _Beside()
+        self._nursery.start_soon(self._run_beside, self._beside, below)
+
+    async def _run_beside(self, run: _Beside, below: Session) -> None:
+        assert self._settings.beside is not None
+        try:
+            with run.scope:
+                await self._settings.beside(self._upstream, below, self._thing)
+        except Exception:  # the next look starts it again; the cluster is looked after meanwhile
+            logger.exception("%s/%s", self._cluster, self._name)
+        finally:
+            run.over.set()
+            if self._beside is run:
+                self._beside = None
+
+    async def _stop_beside(self) -> None:
+        run, self._beside = self._beside, None
+        if run is not None:
+            run.scope.cancel()
+            await run.over.wait()
 
     async def _kubeconfig(self) -> bytes:
         spec = self._thing["spec"]
@@ -282,6 +324,7 @@ class Minder:
         logger.info("%s/%s: %s %s", self._cluster, self._name, verdict.reason, verdict.message)
 
     async def _close(self) -> None:
+        await self._stop_beside()
         below, self._below = self._below, None
         if below is not None:
             with trio.CancelScope(shield=True):
