@@ -81,13 +81,14 @@ def _resource(client: HttpClient, url: str, word: str) -> tuple[str, str]:
     if dot or resource == "*":
         return resource, group
     plain = resource.partition(":")[0]
-    for version, found in _served(client, url):
+    for version, found in served(client, url):
         if plain in {found["name"], found.get("singularName"), *(found.get("shortNames") or [])}:
             return found["name"] + resource[len(plain) :], version.rpartition("/")[0]
     raise UserError(f'the workspace does not have a resource type "{plain}"; write it as resource.group to ask anyway')
 
 
-def _served(client: HttpClient, url: str) -> list[tuple[str, dict[str, Any]]]:
+def served(client: HttpClient, url: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the resources of the workspace at `url` as discovery tells them, each with its group and version."""
     groups = client.get(f"{url}/apis").get("groups") or []
     paths = [("v1", "/api/v1")]
     for group in groups:
