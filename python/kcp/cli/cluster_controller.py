@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ from kcp.cli.running import first_of, set_up_logging, until_signal
 from kcp.client.connection import Overrides, connect
 from kcp.client.session import Session
 from kcp.kubeconfig import load, locate
-from kcp.negotiation.everywhere import run_everywhere
+from kcp.negotiation import everywhere as negotiation
 from kcp.negotiation.importer import Importer
+from kcp.placement import everywhere as placement
+from kcp.placement.controller import Rules
 from kcp.syncer.discovery import DEFAULT
 from kcp.workload.controller import run_controller
 from kcp.workload.minder import NONE, PULL, PUSH, Settings
@@ -51,8 +54,10 @@ def run(call: Call) -> int:
         image=str(call.flag("syncer-image")),
         beside=partial(_import, resources),
     )
+    rules = Rules(resources=settings.resources, grace=timedelta(seconds=int(call.flag("lost-after"))))
     try:
-        trio.run(partial(_main, settings, publish=bool(call.flag("auto-publish-apis"))))
+        publish = bool(call.flag("auto-publish-apis"))
+        trio.run(_main, settings, publish, None if call.flag("no-placement") else rules)
     except Exception as error:
         raise first_of(error) from None
     return 0
@@ -68,9 +73,11 @@ async def _import(resources: tuple[str, ...], upstream: Connection, below: Sessi
             await session.close()
 
 
-async def _main(settings: Settings, *, publish: bool) -> None:
+async def _main(settings: Settings, publish: bool, rules: Rules | None) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(until_signal, nursery.cancel_scope)
-        await nursery.start(partial(run_everywhere, settings.upstream, publish=publish))
+        await nursery.start(partial(negotiation.run_everywhere, settings.upstream, publish=publish))
         await nursery.start(run_controller, settings)
+        if rules is not None:
+            await nursery.start(placement.run_everywhere, settings.upstream, rules)
         print(f"cluster-controller is running: {settings.upstream.server}", flush=True)

@@ -360,6 +360,8 @@ CLUSTER_CONTROLLER = Command(
         Flag("pull-mode", "Install a syncer where a registration says nothing of it", default=False),
         Flag("syncer-image", "Image of the syncer that is installed in pull mode"),
         Flag("upstream-url", "Address at which physical clusters reach kcp; none: that of the kubeconfig"),
+        Flag("no-placement", "Leave it to people on which physical clusters namespaces are", default=False),
+        Flag("lost-after", "Seconds after which what is on a cluster that is not ready moves", default=300),
     ),
     examples=(
         "cluster-controller --kubeconfig admin.kubeconfig --push-mode --resources-to-sync deployments.apps,services",

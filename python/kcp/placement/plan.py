@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kcp.client.selectors import label_selector, matches
-from kcp.syncer.names import CLUSTER_LABEL, BadNameError, Site
+from kcp.syncer.names import CLUSTER_LABEL, ORIGIN_LABEL, BadNameError, Site
 from kcp.syncer.transform import ROOT_CA, TOKEN_SECRET
 
 if TYPE_CHECKING:
@@ -212,17 +212,25 @@ def choose(key: str, clusters: Sequence[Cluster]) -> Cluster:
     return max(clusters, key=score)
 
 
+def is_placeable(thing: Object) -> bool:
+    """Tell whether a namespace is one that is placed: not the server's, not on its way out, not a syncer's copy."""
+    metadata = thing["metadata"]
+    ours = metadata["name"] not in NEVER and "deletionTimestamp" not in metadata
+    return ours and ORIGIN_LABEL not in (metadata.get("labels") or {})
+
+
 def label_for(thing: Object, namespace: Namespace) -> str | None:
     """Return the cluster that an object's label has to name, empty for none; None where it is right or not ours.
 
     An object whose label somebody else wrote has a place of its own, an empty label included, and keeps it.
     """
     metadata = thing["metadata"]
-    if namespace.disabled or namespace.name in NEVER or metadata.get("deletionTimestamp"):
+    labels = metadata.get("labels") or {}
+    if namespace.disabled or metadata.get("deletionTimestamp") or ORIGIN_LABEL in labels:
         return None
     if thing.get("type") == TOKEN_SECRET or metadata["name"] == ROOT_CA:
         return None
-    label = (metadata.get("labels") or {}).get(CLUSTER_LABEL)
+    label = labels.get(CLUSTER_LABEL)
     if label is not None and _owners(metadata) != {MANAGER}:
         return None
     return None if (label or "") == namespace.cluster else namespace.cluster

@@ -30,7 +30,7 @@ async def find_resources(upstream: Session, downstream: Session, words: Sequence
         SyncerError: something is unknown on a side, has no namespaces, or cannot be watched.
         StatusError, UnreachableError: a server refuses to say, or does not answer.
     """
-    above, below = await _served(upstream), await _served(downstream)
+    above, below = await served_at(upstream), await served_at(downstream)
     found = {}
     for word in words or DEFAULT:
         resource, about = _one(above, word, upstream)
@@ -77,7 +77,7 @@ def _document(group: str, version: str) -> str:
     return f"/apis/{group}/{version}" if group else f"/api/{version}"
 
 
-async def _served(session: Session) -> dict[str, Any]:
+async def served_at(session: Session) -> dict[str, Any]:
     """Return what a server has, by `resource.group`, at the version it prefers."""
     found: dict[str, Any] = {}
     groups = [("", "v1")]

@@ -21,11 +21,12 @@ from kcp.placement.plan import (
     choose,
     cluster_of,
     decide,
+    is_placeable,
     label_for,
     namespace_of,
     quantity,
 )
-from kcp.syncer.names import CLUSTER_LABEL
+from kcp.syncer.names import CLUSTER_LABEL, ORIGIN_LABEL
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 GRACE = timedelta(minutes=5)
@@ -224,7 +225,7 @@ def test_a_cluster_that_goes_moves_only_what_it_had(key: str, clusters: list[Clu
             assert choose(key, [other for other in clusters if other != one]) == first
 
 
-def thing(label: str | None, *managers: str, name: str = "web", **more: object) -> dict[str, object]:
+def thing(label: str | None, *managers: str, name: str = "web", **more: object) -> dict[str, Any]:
     fields: dict[str, Any] = {"f:metadata": {"f:labels": {f"f:{CLUSTER_LABEL}": {}}}}
     entries = [{"manager": manager, "operation": "Apply", "fieldsV1": fields} for manager in managers]
     entries.append({"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {}}})
@@ -246,11 +247,12 @@ def thing(label: str | None, *managers: str, name: str = "web", **more: object) 
     ],
 )
 def test_an_object_follows_its_namespace_unless_it_has_a_place_of_its_own(
-    about: dict[str, object], wanted: str | None
+    about: dict[str, Any], wanted: str | None
 ) -> None:
     assert label_for(about, ON_EAST) == wanted
     assert label_for(about, replace(ON_EAST, disabled=True)) is None
-    assert label_for(about, replace(ON_EAST, name="kube-system")) is None
+    about["metadata"]["labels"][ORIGIN_LABEL] = "x"
+    assert label_for(about, ON_EAST) is None
 
 
 def test_an_object_leaves_with_its_namespace() -> None:
@@ -292,3 +294,17 @@ def test_times_that_nobody_can_add_to_do_no_harm(time: str) -> None:
     status = {"conditions": [condition]}
     away = cluster_of({"metadata": {"name": "east"}, "spec": {"evictAfter": time}, "status": status})
     assert decided(ON_EAST, away, WEST).cluster == ("east" if time.startswith("9") else "west")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "placed"),
+    [
+        ({"name": "shop"}, True),
+        ({"name": "kube-system"}, False),
+        ({"name": "kcp-syncers"}, False),
+        ({"name": "shop", "deletionTimestamp": "2026-01-02T03:04:05Z"}, False),
+        ({"name": "kcp123", "labels": {CLUSTER_LABEL: "east", ORIGIN_LABEL: "x"}}, False),
+    ],
+)
+def test_only_what_is_peoples_is_placed(metadata: dict[str, Any], placed: bool) -> None:
+    assert is_placeable({"metadata": metadata}) == placed
