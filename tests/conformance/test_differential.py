@@ -113,6 +113,7 @@ def test_what_clients_act_on_is_a_difference(kube: Answer, kcp: Answer, where: s
     ("group", "where"),
     [
         ("tenancy.kcp.io", []),
+        ("workload.kcp.io", []),
         ("batch", []),
         ("q0123abcd.example.com", []),
         ("apis.kcp.io", ["body.groups"]),

@@ -1,5 +1,5 @@
 //! What only the operating system's C interface offers. The crate's one place with unsafe code.
-#![allow(unsafe_code)] // calls of C, each with its reason why it is sound
+#![allow(unsafe_code)] // two libc calls, each with its reason why it is sound
 
 /// Raises the soft limit of open files to the hard one and returns it; every HTTP/1.1 watch holds a file.
 ///
@@ -21,30 +21,12 @@ pub fn raise_open_files() -> std::io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
-/// What everything in this process that is written in Rust allocates from; Python keeps its own allocator.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
-/// Gives freed memory back to the operating system at once: that of Rust, which the allocator would do over ten seconds,
-/// and that of Python, which glibc does not do by itself after many small frees.
+/// Gives freed memory back to the operating system, which glibc does not do by itself after many small frees.
 /// Takes milliseconds: call it off the runtime's workers.
 pub fn trim_memory() {
-    // SAFETY: the name is a constant that ends with a zero byte, and this control reads and writes no value.
-    unsafe {
-        tikv_jemalloc_sys::mallctl(
-            PURGE_ALL.as_ptr(),
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            0,
-        );
-    }
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: malloc_trim takes no pointer and is safe to call from any thread.
     unsafe {
         libc::malloc_trim(0);
     }
 }
-
-/// The control that purges all arenas; 4096 is jemalloc's number for all of them.
-const PURGE_ALL: &std::ffi::CStr = c"arena.4096.purge";

@@ -38,7 +38,7 @@ ISSUER = re.compile(r"https://(kubernetes|kcp)\.default\.svc(\.cluster\.local)?"
 ROOT_CA = "kube-root-ca.crt"
 # Groups that one of the two has by itself. Any other group that only one side serves is a difference.
 ONE_SIDED_GROUPS = re.compile(
-    r"(core|tenancy)\.kcp\.io"
+    r"(apiresource|core|tenancy|workload)\.kcp\.io"
     r"|(admissionregistration|apiregistration|certificates|discovery|networking|node|resource|scheduling|storage|storagemigration)\.k8s\.io"
     r"|flowcontrol\.apiserver\.k8s\.io|apps|autoscaling|batch|policy"
 )
